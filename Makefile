@@ -1,0 +1,59 @@
+# Each target builds what it needs, so any of them can be the first one in a fresh clone.
+#   make demo     agents run an experiment on themselves
+#   make test     every test
+#   make check    format, lint, types, layers, generated code, stub
+#   make bench    the figures of the README
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+export PIP_CONSTRAINT := $(abspath constraints.txt)
+# The native module and everything else that asks for a Python use this one.
+export PYO3_PYTHON := $(abspath $(BIN)/python)
+export VIRTUAL_ENV := $(abspath $(VENV))
+CRATES := --package sortition-core --package sortition-codegen
+
+.PHONY: build demo test check bench bench-core format proto lock clean
+
+build: $(VENV)/.built
+
+$(VENV)/.tools: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "sortition needs CPython 3.10 or later; say which: make PYTHON=/path/to/python3"; exit 1; }
+	@command -v cargo >/dev/null || { echo "sortition needs a Rust toolchain: https://rustup.rs"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install 'pip>=25.1'
+	$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools README.md LICENSE Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+	$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+demo: build
+	$(BIN)/sortition demo $(DEMO)
+
+test: build
+	$(BIN)/python -m pytest $(PYTEST)
+	cargo test --locked --quiet $(CRATES)
+
+check: build
+	$(BIN)/python tools/check.py
+
+bench: build
+	$(PIP) install --group bench
+	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-only $(BENCH)
+
+bench-core:
+	cargo bench --locked --package sortition-core
+
+format: build
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	cargo fmt --all
+
+proto: build
+	$(BIN)/python tools/gen_proto.py
+
+clean:
+	rm -rf $(VENV) target src/sortition/_core*.so

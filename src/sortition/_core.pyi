@@ -1,0 +1,282 @@
+"""The native core: assignment, aggregation and the bytes -> bytes handlers of the hot path.
+
+Import it through `sortition.core`. Every error it raises is one of `sortition.errors`.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+__all__ = [
+    "BUCKETS",
+    "LIMITS",
+    "SUB_SKETCHES",
+    "UNIT_BUCKETS",
+    "Assignment",
+    "Cell",
+    "CellDelta",
+    "Engine",
+    "Exposure",
+    "SealedBatch",
+    "__version__",
+    "allocate",
+    "bucket",
+    "exposure_hash",
+    "sketch_bins",
+    "sketch_quantiles",
+    "unit_bucket",
+]
+
+__version__: Final[str]
+BUCKETS: Final[int]
+"""Assignment buckets: 10,000."""
+UNIT_BUCKETS: Final[int]
+"""Buckets of units in a cell: 128."""
+SUB_SKETCHES: Final[int]
+"""Sub-sketches of units in a sketch: 16."""
+LIMITS: Final[dict[str, int]]
+"""The bounds of a request by name: unit_bytes 512, key_bytes 128, variants 64, metrics 64, config_bytes 262144,
+batch_items 10000, observations 256, known_hashes 64, subjects 64, dedup_clients 65536, idempotency_keys 65536,
+pending_exposures 1000000, live_cells 100000."""
+
+def bucket(experiment_id: str, unit: str) -> int:
+    """Returns the assignment bucket of a unit in [0, 10000): SHA-256 of ``experiment_id:unit``, first four bytes, big-endian, mod 10000."""
+
+def allocate(weights: Sequence[int], bucket: int) -> int:
+    """Returns the index of the first variant whose cumulative weight (basis points, summing to 10000) exceeds `bucket`.
+
+    Raises:
+        InvalidArgument: The weights do not sum to 10000, or the bucket is outside [0, 10000).
+    """
+
+def unit_bucket(experiment_id: str, unit: str) -> tuple[int, int]:
+    """Returns the (unit bucket in [0, 128), sub-sketch in [0, 16)) of a unit: a salted hash, independent of `bucket`, the same everywhere."""
+
+def exposure_hash(key: bytes, experiment_id: str, unit: str) -> int:
+    """Returns the signed 64-bit keyed hash (HMAC-SHA-256, first eight bytes) under which a unit's exposure is stored."""
+
+def sketch_bins(sketch: bytes) -> tuple[bytes, bytes]:
+    """Returns the bins of a sketch, ascending: native-endian float64 edges of shape (k, 2), and uint64 counts of shape (k, 16).
+
+    Raises:
+        DataLoss: The bytes are not a sketch.
+    """
+
+def sketch_quantiles(sketch: bytes, q: Sequence[float]) -> list[float]:
+    """Returns the quantiles of all observations in a sketch, interpolated inside the bin; NaN when it is empty.
+
+    Each is within 1 % (relative) of the order statistic at its rank.
+
+    Raises:
+        InvalidArgument: A `q` is outside [0, 1].
+        DataLoss: The bytes are not a sketch.
+    """
+
+@final
+class Cell:
+    """Mergeable statistics of one metric of one variant on one day."""
+
+    def __init__(self, *, quantiles: bool = False, covariate: bool = False) -> None:
+        """Makes an empty cell."""
+    @staticmethod
+    def from_parts(
+        n: int,
+        mean: float,
+        m2: float,
+        min: float | None,
+        max: float | None,
+        refused: int,
+        clamped: int,
+        late: int,
+        buckets: bytes,
+        sketch: bytes | None,
+    ) -> Cell:
+        """Rebuilds a cell from its parts.
+
+        Raises:
+            DataLoss: The parts do not fit together.
+        """
+    @property
+    def n(self) -> int:
+        """Observations."""
+    @property
+    def mean(self) -> float:
+        """Their mean; 0 when there are none."""
+    @property
+    def m2(self) -> float:
+        """The sum of squared deviations from the mean."""
+    @property
+    def min(self) -> float | None:
+        """The smallest observation."""
+    @property
+    def max(self) -> float | None:
+        """The largest observation."""
+    @property
+    def refused(self) -> int:
+        """Values that were refused."""
+    @property
+    def clamped(self) -> int:
+        """Values that were moved to a cap."""
+    @property
+    def late(self) -> int:
+        """Values that came when the experiment was over."""
+    @property
+    def buckets(self) -> bytes:
+        """Little-endian float64 of shape (128, 2): denominator, sum; of shape (128, 3) with the sum of the covariate."""
+    @property
+    def sketch(self) -> bytes | None:
+        """The encoded sketch with its 16 sub-sketches; None when none is kept."""
+    def add(
+        self, experiment_id: str, unit: str, value: float, denominator: float = 1.0, covariate: float | None = None
+    ) -> None:
+        """Adds one observation.
+
+        Raises:
+            InvalidArgument: A number is not finite, the denominator is not > 0, or a covariate is given and not kept (or the reverse).
+        """
+    def add_many(self, experiment_id: str, units: Sequence[str], values: Sequence[float]) -> None:
+        """Adds one observation per unit; all of them or, on an error, none."""
+    def merge(self, other: Cell) -> Cell:
+        """Returns the cell of both cells' observations; exact and independent of order wherever it holds integers.
+
+        Raises:
+            InvalidArgument: Only one of the two keeps a sketch or a covariate (an empty cell merges with any).
+        """
+    def parts(
+        self,
+    ) -> tuple[int, float, float, float | None, float | None, int, int, int, bytes, bytes | None]:
+        """Returns what `from_parts` takes, in that order."""
+
+@final
+class CellDelta:
+    """What was added to one cell since the batch before."""
+
+    @property
+    def experiment_id(self) -> str: ...
+    @property
+    def variant(self) -> int:
+        """The variant's index."""
+    @property
+    def metric(self) -> int:
+        """The metric's index."""
+    @property
+    def day(self) -> int:
+        """The UTC day, counted from 1970-01-01."""
+    @property
+    def cell(self) -> Cell: ...
+
+@final
+class Exposure:
+    """A unit's exposure, possibly one that is known already."""
+
+    @property
+    def experiment_id(self) -> str: ...
+    @property
+    def unit_hash(self) -> int:
+        """See `exposure_hash`."""
+    @property
+    def variant(self) -> int:
+        """The variant's index."""
+    @property
+    def bucket(self) -> int:
+        """The assignment bucket."""
+    @property
+    def generation(self) -> int:
+        """The allocation that decided."""
+    @property
+    def day(self) -> int:
+        """The UTC day, counted from 1970-01-01."""
+
+@final
+class SealedBatch:
+    """An immutable, numbered part of what was recorded."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def cells(self) -> list[CellDelta]: ...
+    @property
+    def exposures(self) -> list[Exposure]: ...
+
+@final
+class Assignment:
+    """One unit's variant, from `Engine.assign_unit`."""
+
+    @property
+    def experiment(self) -> str | None: ...
+    @property
+    def variant(self) -> str | None: ...
+    @property
+    def config(self) -> bytes:
+        """A JSON object in UTF-8."""
+    @property
+    def config_hash(self) -> bytes: ...
+    @property
+    def reason(self) -> int:
+        """The number of the proto enum Reason."""
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def exposed(self) -> bool: ...
+
+@final
+class Engine:
+    """The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates.
+
+    Safe to share between threads. The handlers take and return serialized messages of ``sortition.rpc.v1``.
+    `now_ms` is the time in milliseconds since 1970-01-01 UTC, the system clock's when absent.
+    """
+
+    def __init__(self, *, unit_key: bytes, limits: dict[str, int] | None = None) -> None:
+        """Makes an engine without a snapshot.
+
+        Args:
+            unit_key: The installation's key for hashing unit ids, at least 16 bytes.
+            limits: Bounds that differ from `LIMITS`.
+        """
+    @property
+    def ready(self) -> bool:
+        """Whether a snapshot is loaded."""
+    @property
+    def snapshot_version(self) -> int:
+        """The version of the loaded snapshot; 0 without one."""
+    @property
+    def snapshot_hash(self) -> bytes:
+        """The first 16 bytes of the SHA-256 of its content; empty without one."""
+    def load_snapshot(self, snapshot: bytes) -> bool:
+        """Compiles a serialized Snapshot and swaps it in; False when the loaded one is the same or newer.
+
+        Raises:
+            DataLoss: The bytes are damaged, or their hash is wrong.
+            InvalidArgument: The content contradicts itself; lists every violation.
+        """
+    def assign(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """AssignRequest -> AssignResponse."""
+    def assign_batch(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """AssignBatchRequest -> AssignBatchResponse."""
+    def assign_stream_message(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """AssignRequest -> AssignStreamResponse; what a unary call would raise is in the answer."""
+    def expose(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """ExposeRequest -> ExposeResponse."""
+    def record(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """RecordRequest -> RecordResponse."""
+    def record_batch(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """RecordBatchRequest -> RecordResponse."""
+    def record_stream_message(self, request: bytes, now_ms: int | None = None) -> bytes:
+        """RecordRequest -> RecordStreamResponse; what a unary call would raise is in the answer."""
+    def assign_unit(
+        self, experiment: str, unit: str, organization: str = "default", expose: bool = True, now_ms: int | None = None
+    ) -> Assignment:
+        """Assigns without messages, for use inside the process; the same answer as `assign`."""
+    def resume(self, high_water: int) -> None:
+        """Says which batch the database has; the next sealed one is the one behind it. Call it once, before the first `seal`."""
+    def seal(self) -> SealedBatch | None:
+        """Closes the open batch and returns it; the same one again until it is committed; None when there is nothing to flush."""
+    def commit(self, number: int) -> None:
+        """Says that the sealed batch is in the database, so that it can be forgotten.
+
+        Raises:
+            FailedPrecondition: No batch of that number is sealed.
+        """
+    def counters(self) -> dict[str, int]:
+        """What the engine counted since it was made: assignments, exposures, calls_recorded, observations, duplicates, refused, late,
+        ignored, clamped; and what it holds: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys."""

@@ -1,0 +1,24 @@
+"""Where a sidecar keeps its state, and where clients look for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["DEFAULT_TARGET", "endpoint_file", "state_dir"]
+
+DEFAULT_TARGET = "127.0.0.1:7117"
+"""Where a sidecar listens unless told otherwise."""
+
+
+def state_dir(configured: str | os.PathLike[str] | None = None) -> Path:
+    """Returns the state directory: `configured`, else SORTITION_STATE_DIR, else the user's own."""
+    chosen = configured or os.environ.get("SORTITION_STATE_DIR")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_state_path("sortition")
+
+
+def endpoint_file(state: Path) -> Path:
+    """Returns the file in which a running sidecar writes its address."""
+    return state / "endpoint"

@@ -1,0 +1,166 @@
+import datetime
+
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from sortition.rpc.v1 import common_pb2 as _common_pb2
+from sortition.rpc.v1 import snapshot_pb2 as _snapshot_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Goal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GOAL_UNSPECIFIED: _ClassVar[Goal]
+    GOAL_MAXIMIZE: _ClassVar[Goal]
+    GOAL_MINIMIZE: _ClassVar[Goal]
+
+class MetricRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METRIC_ROLE_UNSPECIFIED: _ClassVar[MetricRole]
+    METRIC_ROLE_PRIMARY: _ClassVar[MetricRole]
+    METRIC_ROLE_SECONDARY: _ClassVar[MetricRole]
+    METRIC_ROLE_GUARDRAIL: _ClassVar[MetricRole]
+
+class DecisionPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DECISION_POLICY_UNSPECIFIED: _ClassVar[DecisionPolicy]
+    DECISION_POLICY_FIXED_HORIZON: _ClassVar[DecisionPolicy]
+    DECISION_POLICY_SEQUENTIAL: _ClassVar[DecisionPolicy]
+
+class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RISK_UNSPECIFIED: _ClassVar[Risk]
+    RISK_NORMAL: _ClassVar[Risk]
+    RISK_HIGH: _ClassVar[Risk]
+GOAL_UNSPECIFIED: Goal
+GOAL_MAXIMIZE: Goal
+GOAL_MINIMIZE: Goal
+METRIC_ROLE_UNSPECIFIED: MetricRole
+METRIC_ROLE_PRIMARY: MetricRole
+METRIC_ROLE_SECONDARY: MetricRole
+METRIC_ROLE_GUARDRAIL: MetricRole
+DECISION_POLICY_UNSPECIFIED: DecisionPolicy
+DECISION_POLICY_FIXED_HORIZON: DecisionPolicy
+DECISION_POLICY_SEQUENTIAL: DecisionPolicy
+RISK_UNSPECIFIED: Risk
+RISK_NORMAL: Risk
+RISK_HIGH: Risk
+
+class Metric(_message.Message):
+    __slots__ = ("name", "kind", "unit", "goal", "role", "quantiles", "margin", "min", "max", "cap_min", "cap_max", "covariate")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    CAP_MIN_FIELD_NUMBER: _ClassVar[int]
+    CAP_MAX_FIELD_NUMBER: _ClassVar[int]
+    COVARIATE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: _snapshot_pb2.MetricKind
+    unit: str
+    goal: Goal
+    role: MetricRole
+    quantiles: _containers.RepeatedScalarFieldContainer[float]
+    margin: float
+    min: float
+    max: float
+    cap_min: float
+    cap_max: float
+    covariate: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[_snapshot_pb2.MetricKind, str]] = ..., unit: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., role: _Optional[_Union[MetricRole, str]] = ..., quantiles: _Optional[_Iterable[float]] = ..., margin: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., cap_min: _Optional[float] = ..., cap_max: _Optional[float] = ..., covariate: _Optional[str] = ...) -> None: ...
+
+class Variant(_message.Message):
+    __slots__ = ("name", "weight", "control", "config", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weight: str
+    control: bool
+    config: _struct_pb2.Struct
+    description: str
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[str] = ..., control: bool = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., description: _Optional[str] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "policy", "risk")
+    MIN_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    MAX_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MDE_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    MAX_DAYS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    RISK_FIELD_NUMBER: _ClassVar[int]
+    min_samples: int
+    max_samples: int
+    confidence: float
+    mde: float
+    power: float
+    max_days: float
+    policy: DecisionPolicy
+    risk: Risk
+    def __init__(self, min_samples: _Optional[int] = ..., max_samples: _Optional[int] = ..., confidence: _Optional[float] = ..., mde: _Optional[float] = ..., power: _Optional[float] = ..., max_days: _Optional[float] = ..., policy: _Optional[_Union[DecisionPolicy, str]] = ..., risk: _Optional[_Union[Risk, str]] = ...) -> None: ...
+
+class ExperimentSpec(_message.Message):
+    __slots__ = ("key", "organization", "subject", "name", "description", "hypothesis", "unit", "metrics", "variants", "decision", "external_assignment")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    HYPOTHESIS_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    subject: _common_pb2.SubjectRef
+    name: str
+    description: str
+    hypothesis: str
+    unit: str
+    metrics: _containers.RepeatedCompositeFieldContainer[Metric]
+    variants: _containers.RepeatedCompositeFieldContainer[Variant]
+    decision: Decision
+    external_assignment: bool
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., hypothesis: _Optional[str] = ..., unit: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., external_assignment: bool = ...) -> None: ...
+
+class Experiment(_message.Message):
+    __slots__ = ("id", "spec", "status", "created_at", "started_at", "ended_at", "archived_at", "winner", "shipped_version", "spec_hash", "revision")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    SHIPPED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SPEC_HASH_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    spec: ExperimentSpec
+    status: _snapshot_pb2.ExperimentStatus
+    created_at: _timestamp_pb2.Timestamp
+    started_at: _timestamp_pb2.Timestamp
+    ended_at: _timestamp_pb2.Timestamp
+    archived_at: _timestamp_pb2.Timestamp
+    winner: str
+    shipped_version: int
+    spec_hash: str
+    revision: int
+    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[ExperimentSpec, _Mapping]] = ..., status: _Optional[_Union[_snapshot_pb2.ExperimentStatus, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., archived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., winner: _Optional[str] = ..., shipped_version: _Optional[int] = ..., spec_hash: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
