@@ -39,7 +39,10 @@ batch_items 10000, observations 256, known_hashes 64, subjects 64, dedup_clients
 pending_exposures 1000000, live_cells 100000."""
 
 def bucket(experiment_id: str, unit: str) -> int:
-    """Returns the assignment bucket of a unit in [0, 10000): SHA-256 of ``experiment_id:unit``, first four bytes, big-endian, mod 10000."""
+    """Returns the assignment bucket of a unit in [0, 10000).
+
+    It is SHA-256 of ``experiment_id:unit``, first four bytes, big-endian, modulo 10000.
+    """
 
 def allocate(weights: Sequence[int], bucket: int) -> int:
     """Returns the index of the first variant whose cumulative weight (basis points, summing to 10000) exceeds `bucket`.
@@ -49,13 +52,18 @@ def allocate(weights: Sequence[int], bucket: int) -> int:
     """
 
 def unit_bucket(experiment_id: str, unit: str) -> tuple[int, int]:
-    """Returns the (unit bucket in [0, 128), sub-sketch in [0, 16)) of a unit: a salted hash, independent of `bucket`, the same everywhere."""
+    """Returns the (unit bucket in [0, 128), sub-sketch in [0, 16)) of a unit.
+
+    It is a salted hash, independent of `bucket`, the same everywhere.
+    """
 
 def exposure_hash(key: bytes, experiment_id: str, unit: str) -> int:
-    """Returns the signed 64-bit keyed hash (HMAC-SHA-256, first eight bytes) under which a unit's exposure is stored."""
+    """Returns the signed 64-bit hash under which a unit's exposure is stored: HMAC-SHA-256, first eight bytes."""
 
 def sketch_bins(sketch: bytes) -> tuple[bytes, bytes]:
-    """Returns the bins of a sketch, ascending: native-endian float64 edges of shape (k, 2), and uint64 counts of shape (k, 16).
+    """Returns the bins of a sketch, ascending: edges and counts.
+
+    Edges are native-endian float64 of shape (k, 2); counts by sub-sketch are uint64 of shape (k, 16).
 
     Raises:
         DataLoss: The bytes are not a sketch.
@@ -75,7 +83,7 @@ def sketch_quantiles(sketch: bytes, q: Sequence[float]) -> list[float]:
 class Cell:
     """Mergeable statistics of one metric of one variant on one day."""
 
-    def __init__(self, *, quantiles: bool = False, covariate: bool = False) -> None:
+    def __new__(cls, *, quantiles: bool = False, covariate: bool = False) -> Cell:
         """Makes an empty cell."""
     @staticmethod
     def from_parts(
@@ -121,7 +129,7 @@ class Cell:
         """Values that came when the experiment was over."""
     @property
     def buckets(self) -> bytes:
-        """Little-endian float64 of shape (128, 2): denominator, sum; of shape (128, 3) with the sum of the covariate."""
+        """Little-endian float64 of shape (128, 2): denominator, sum; (128, 3) with the sum of the covariate."""
     @property
     def sketch(self) -> bytes | None:
         """The encoded sketch with its 16 sub-sketches; None when none is kept."""
@@ -131,7 +139,8 @@ class Cell:
         """Adds one observation.
 
         Raises:
-            InvalidArgument: A number is not finite, the denominator is not > 0, or a covariate is given and not kept (or the reverse).
+            InvalidArgument: A number is not finite or beyond 1e100 in size, the denominator is not > 0, or a covariate
+                is given and not kept (or the reverse).
         """
     def add_many(self, experiment_id: str, units: Sequence[str], values: Sequence[float]) -> None:
         """Adds one observation per unit; all of them or, on an error, none."""
@@ -226,7 +235,7 @@ class Engine:
     `now_ms` is the time in milliseconds since 1970-01-01 UTC, the system clock's when absent.
     """
 
-    def __init__(self, *, unit_key: bytes, limits: dict[str, int] | None = None) -> None:
+    def __new__(cls, *, unit_key: bytes, limits: dict[str, int] | None = None) -> Engine:
         """Makes an engine without a snapshot.
 
         Args:
@@ -268,9 +277,15 @@ class Engine:
     ) -> Assignment:
         """Assigns without messages, for use inside the process; the same answer as `assign`."""
     def resume(self, high_water: int) -> None:
-        """Says which batch the database has; the next sealed one is the one behind it. Call it once, before the first `seal`."""
+        """Says which batch the database has; the next sealed one is the one behind it.
+
+        Call it once, before the first `seal`.
+        """
     def seal(self) -> SealedBatch | None:
-        """Closes the open batch and returns it; the same one again until it is committed; None when there is nothing to flush."""
+        """Closes the open batch and returns it.
+
+        Returns the same one again until it is committed, and None when there is nothing to flush.
+        """
     def commit(self, number: int) -> None:
         """Says that the sealed batch is in the database, so that it can be forgotten.
 
@@ -278,5 +293,9 @@ class Engine:
             FailedPrecondition: No batch of that number is sealed.
         """
     def counters(self) -> dict[str, int]:
-        """What the engine counted since it was made: assignments, exposures, calls_recorded, observations, duplicates, refused, late,
-        ignored, clamped; and what it holds: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys."""
+        """Returns what the engine counted since it was made, and what it holds, by name.
+
+        Counted: assignments, exposures, exposures_dropped (answers that could not expose their unit because
+        `pending_exposures` was reached), calls_recorded, observations, duplicates, refused, late, ignored, clamped.
+        Held: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys.
+        """

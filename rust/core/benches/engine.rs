@@ -1,0 +1,220 @@
+//! What one call costs without a server around it.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use sortition_core::assign::{Question, Target};
+use sortition_core::engine::Engine;
+use sortition_core::limits::Limits;
+use sortition_core::wire::v1::{
+    AssignRequest, BucketRange, Delivery, ExperimentStatus, MetricKind, Observation, Outcome,
+    RecordBatchRequest, RecordRequest, Snapshot, SnapshotAllocation, SnapshotContent,
+    SnapshotExperiment, SnapshotMetric, SnapshotSubject, SnapshotVariant, SubjectRef,
+    assign_request, observation,
+};
+
+const NOW: i64 = 20_455 * 86_400_000;
+/// Sizes between which the cost of a call must not grow.
+const EXPERIMENTS: [usize; 2] = [1, 10_000];
+
+fn engine(experiments: usize) -> sortition_core::error::Result<Engine> {
+    let mut content = SnapshotContent::default();
+    for number in 0..experiments {
+        let subject = SubjectRef {
+            kind: "agent".into(),
+            id: format!("agent-{number}"),
+        };
+        let variant = |name: &str, control| SnapshotVariant {
+            name: name.into(),
+            control,
+            config: Bytes::from(format!("{{\"strategy\": \"{name}\"}}")),
+        };
+        let metric = |name: &str, kind: MetricKind, quantiles| SnapshotMetric {
+            name: name.into(),
+            kind: kind.into(),
+            quantiles,
+            ..SnapshotMetric::default()
+        };
+        content.subjects.push(SnapshotSubject {
+            organization: "default".into(),
+            r#ref: Some(subject.clone()),
+            ..SnapshotSubject::default()
+        });
+        content.experiments.push(SnapshotExperiment {
+            id: format!("0190b7a2-5c1e-7d3f-8a4b-{number:012}"),
+            organization: "default".into(),
+            key: format!("experiment-{number}"),
+            subject: Some(subject),
+            status: ExperimentStatus::Running.into(),
+            variants: vec![variant("sequential", true), variant("combined", false)],
+            metrics: vec![
+                metric("duration", MetricKind::Duration, true),
+                metric("tokens", MetricKind::Count, false),
+                metric("success", MetricKind::Binary, false),
+            ],
+            allocations: vec![SnapshotAllocation {
+                generation: 1,
+                ranges: vec![
+                    BucketRange {
+                        end: 5_000,
+                        variant: 0,
+                    },
+                    BucketRange {
+                        end: 10_000,
+                        variant: 1,
+                    },
+                ],
+            }],
+            ..SnapshotExperiment::default()
+        });
+    }
+    let content = Bytes::from(content.encode_to_vec());
+    let content_hash = Bytes::copy_from_slice(&Sha256::digest(&content));
+    let engine = Engine::new(&[7; 16], Limits::default())?;
+    engine.load_snapshot(
+        &Snapshot {
+            version: 1,
+            content_hash,
+            content,
+        }
+        .encode_to_vec(),
+    )?;
+    Ok(engine)
+}
+
+fn outcome(unit: &str) -> Outcome {
+    let observation = |metric: &str, number| Observation {
+        metric: metric.into(),
+        value: Some(observation::Value::Number(number)),
+        ..Observation::default()
+    };
+    Outcome {
+        experiment: "experiment-0".into(),
+        unit: unit.into(),
+        observations: vec![
+            observation("duration", 0.25),
+            observation("tokens", 812.0),
+            observation("success", 1.0),
+        ],
+        ..Outcome::default()
+    }
+}
+
+fn assigning(criterion: &mut Criterion) {
+    for experiments in EXPERIMENTS {
+        let Ok(engine) = engine(experiments) else {
+            return;
+        };
+        let key = format!("experiment-{}", experiments / 2);
+        let request = AssignRequest {
+            target: Some(assign_request::Target::Experiment(key.clone())),
+            unit: "session-000000000042".into(),
+            ..AssignRequest::default()
+        };
+        let request = request.encode_to_vec();
+        criterion.bench_function(
+            &format!("assign a message, {experiments} experiments"),
+            |bench| {
+                bench.iter(|| engine.assign_message(black_box(&request), NOW));
+            },
+        );
+        let question = Question {
+            target: Some(Target::Experiment(&key)),
+            unit: "session-000000000042",
+            organization: "",
+        };
+        criterion.bench_function(
+            &format!("assign in process, {experiments} experiments"),
+            |bench| {
+                bench.iter(|| engine.assign(black_box(&question), true, || NOW));
+            },
+        );
+        let mut number = 0;
+        criterion.bench_function(
+            &format!("assign a new unit, {experiments} experiments"),
+            |bench| {
+                bench.iter(|| {
+                    number += 1;
+                    let unit = format!("session-{number:012}");
+                    let answer = engine.assign(
+                        &Question {
+                            unit: &unit,
+                            ..question
+                        },
+                        true,
+                        || NOW,
+                    );
+                    if number % 100_000 == 0 {
+                        let _ = engine.seal().map(|batch| engine.commit(batch.number));
+                    }
+                    answer
+                });
+            },
+        );
+    }
+}
+
+fn recording(criterion: &mut Criterion) {
+    let Ok(engine) = engine(1) else { return };
+    let single = RecordRequest {
+        outcome: Some(Outcome {
+            observations: outcome("u").observations[1..2].to_vec(),
+            ..outcome("session-000000000042")
+        }),
+        delivery: None,
+    };
+    let anonymous = RecordRequest {
+        outcome: Some(outcome("session-000000000042")),
+        delivery: None,
+    };
+    for (name, request) in [
+        ("one observation", &single),
+        ("three observations", &anonymous),
+    ] {
+        let request = request.encode_to_vec();
+        criterion.bench_function(&format!("record {name}"), |bench| {
+            bench.iter(|| engine.record_message(black_box(&request), NOW));
+        });
+    }
+    let mut seq = 0;
+    criterion.bench_function("record three observations, numbered", |bench| {
+        bench.iter(|| {
+            seq += 1;
+            let delivery = Delivery {
+                client: Bytes::from_static(&[7; 16]),
+                seq,
+                oldest_pending: seq,
+                ..Delivery::default()
+            };
+            let request = RecordRequest {
+                delivery: Some(delivery),
+                ..anonymous.clone()
+            };
+            engine.record_message(&request.encode_to_vec(), NOW)
+        });
+    });
+    let outcomes = (0..100)
+        .map(|number| outcome(&format!("session-{number:012}")))
+        .collect();
+    let request = RecordBatchRequest {
+        outcomes,
+        delivery: None,
+    }
+    .encode_to_vec();
+    criterion.bench_function("record a batch of 100 outcomes", |bench| {
+        bench.iter(|| engine.record_batch_message(black_box(&request), NOW));
+    });
+}
+
+fn loading(criterion: &mut Criterion) {
+    criterion.bench_function("load a snapshot, 1000 experiments", |bench| {
+        bench.iter(|| engine(black_box(1_000)));
+    });
+}
+
+criterion_group!(benches, assigning, recording, loading);
+criterion_main!(benches);

@@ -1,0 +1,278 @@
+//! The open batch: what was recorded since the batch before, in cells, and who was exposed.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use parking_lot::Mutex;
+
+use crate::cell::Cell;
+use crate::error::{Error, Result};
+use crate::exposure::{Exposure, Filter};
+use crate::hash::Slot;
+use crate::limits::Limits;
+use crate::observe::Accepted;
+use crate::slots::{SLOTS, own_slot};
+use crate::snapshot::Experiment;
+
+/// What was added to one cell since the batch before.
+#[derive(Clone, Debug)]
+pub struct CellDelta {
+    /// The experiment's id.
+    pub experiment_id: Arc<str>,
+    /// The variant's index.
+    pub variant: u16,
+    /// The metric's index.
+    pub metric: u16,
+    /// The UTC day, counted from 1970-01-01.
+    pub day: i32,
+    /// The statistics.
+    pub cell: Cell,
+}
+
+/// One effect on one cell, fully checked.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The experiment.
+    pub experiment: &'a Experiment,
+    /// The variant's index.
+    pub variant: u16,
+    /// The metric's index.
+    pub metric: u16,
+    /// The UTC day.
+    pub day: i32,
+    /// What to do.
+    pub effect: Effect,
+}
+
+/// What to do to a cell.
+#[derive(Clone, Copy, Debug)]
+pub enum Effect {
+    /// Add an observation.
+    Add {
+        /// Where its unit belongs.
+        slot: Slot,
+        /// The observation.
+        accepted: Accepted,
+    },
+    /// Count a value that was refused.
+    Refused,
+    /// Count a value that came when the experiment was over.
+    Late,
+}
+
+impl Step<'_> {
+    fn key(&self) -> Key {
+        Key {
+            experiment: self.experiment.handle,
+            day: self.day,
+            variant: self.variant,
+            metric: self.metric,
+        }
+    }
+
+    fn empty_cell(&self) -> Held {
+        let metric = &self.experiment.metrics[usize::from(self.metric)];
+        Held {
+            experiment_id: Arc::clone(&self.experiment.id),
+            cell: Cell::new(metric.quantiles, metric.covariate),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    experiment: u32,
+    day: i32,
+    variant: u16,
+    metric: u16,
+}
+
+#[derive(Debug)]
+struct Held {
+    experiment_id: Arc<str>,
+    cell: Cell,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    cells: HashMap<Key, Held>,
+    exposures: Vec<Exposure>,
+}
+
+/// One thread's part, on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Open>);
+
+/// The open batch, sharded by thread.
+///
+/// A call takes effect under the lock of one shard, and closing the batch takes all of them, so that a call is in one batch whole.
+#[derive(Debug, Default)]
+pub struct Aggregate {
+    shards: [Shard; SLOTS],
+    exposed: Filter,
+    // Both count what the database does not have yet, in the open and in the sealed batch.
+    live_cells: AtomicUsize,
+    pending_exposures: AtomicUsize,
+}
+
+impl Aggregate {
+    /// Returns whether a unit's exposure was handed on before.
+    pub fn is_exposed(&self, fingerprint: u64) -> bool {
+        self.exposed.contains(fingerprint)
+    }
+
+    /// Applies all steps and hands on the exposures that are new; returns how many were.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` when a bound was reached; then nothing changed.
+    pub fn apply(
+        &self,
+        steps: &[Step],
+        exposures: Vec<(u64, Exposure)>,
+        limits: &Limits,
+    ) -> Result<usize> {
+        let reserved = exposures.len();
+        reserve(
+            &self.pending_exposures,
+            reserved,
+            "pending_exposures",
+            limits.pending_exposures,
+        )?;
+        let mut open = self.shards[own_slot()].0.lock();
+        if let Err(error) = self.make_cells(&mut open.cells, steps, limits) {
+            self.pending_exposures
+                .fetch_sub(reserved, Ordering::Relaxed);
+            return Err(error);
+        }
+        for step in steps {
+            if let Some(held) = open.cells.get_mut(&step.key()) {
+                step.effect.apply(&mut held.cell);
+            }
+        }
+        let before = open.exposures.len();
+        let new = exposures
+            .into_iter()
+            .filter(|(fingerprint, _)| self.exposed.insert(*fingerprint));
+        open.exposures.extend(new.map(|(_, exposure)| exposure));
+        let added = open.exposures.len() - before;
+        self.pending_exposures
+            .fetch_sub(reserved - added, Ordering::Relaxed);
+        Ok(added)
+    }
+
+    /// Sees to it that every cell of `steps` is there, or that none was added.
+    fn make_cells(
+        &self,
+        cells: &mut HashMap<Key, Held>,
+        steps: &[Step],
+        limits: &Limits,
+    ) -> Result<()> {
+        let mut made = Vec::new();
+        for step in steps {
+            let Entry::Vacant(place) = cells.entry(step.key()) else {
+                continue;
+            };
+            if let Err(error) = reserve(&self.live_cells, 1, "live_cells", limits.live_cells) {
+                self.live_cells.fetch_sub(made.len(), Ordering::Relaxed);
+                for key in made {
+                    cells.remove(&key);
+                }
+                return Err(error);
+            }
+            place.insert(step.empty_cell());
+            made.push(step.key());
+        }
+        Ok(())
+    }
+
+    /// Closes the open batch and returns what was in it, ordered by what it is about; a new one is open.
+    pub fn drain(&self) -> (Vec<CellDelta>, Vec<Exposure>) {
+        // All locks at once: whatever ended before is in this batch, whatever begins after is in the next.
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.0.lock()).collect();
+        let drained: Vec<Open> = shards
+            .iter_mut()
+            .map(|open| mem::take(&mut **open))
+            .collect();
+        drop(shards);
+        let mut cells = Vec::new();
+        let mut exposures = Vec::new();
+        for open in drained {
+            cells.extend(open.cells.into_iter().map(|(key, held)| CellDelta {
+                experiment_id: held.experiment_id,
+                variant: key.variant,
+                metric: key.metric,
+                day: key.day,
+                cell: held.cell,
+            }));
+            exposures.extend(open.exposures);
+        }
+        let before = cells.len();
+        cells.sort_by(|left, right| left.address().cmp(&right.address()));
+        // Cells of one address have one shape, so they always merge; if they did not, both would be handed on.
+        cells.dedup_by(|later, first| {
+            later.address() == first.address() && first.cell.merge(&later.cell).is_ok()
+        });
+        self.live_cells
+            .fetch_sub(before - cells.len(), Ordering::Relaxed);
+        (cells, exposures)
+    }
+
+    /// Says that a drained batch is in the database, so that it no longer counts against the bounds.
+    pub fn settle(&self, cells: usize, exposures: usize) {
+        self.live_cells.fetch_sub(cells, Ordering::Relaxed);
+        self.pending_exposures
+            .fetch_sub(exposures, Ordering::Relaxed);
+    }
+
+    /// Returns how many cells the database does not have yet.
+    pub fn live_cells(&self) -> usize {
+        self.live_cells.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many exposures the database does not have yet.
+    pub fn pending_exposures(&self) -> usize {
+        self.pending_exposures.load(Ordering::Relaxed)
+    }
+}
+
+impl CellDelta {
+    fn address(&self) -> (&str, u16, u16, i32) {
+        (&self.experiment_id, self.variant, self.metric, self.day)
+    }
+}
+
+impl Effect {
+    fn apply(self, cell: &mut Cell) {
+        match self {
+            Self::Add { slot, accepted } => {
+                cell.add(
+                    slot,
+                    accepted.value,
+                    accepted.denominator,
+                    accepted.covariate,
+                );
+                cell.clamped += u64::from(accepted.clamped);
+            }
+            Self::Refused => cell.refused += 1,
+            Self::Late => cell.late += 1,
+        }
+    }
+}
+
+/// Adds `more` to a count that may reach `limit` but not pass it.
+fn reserve(count: &AtomicUsize, more: usize, name: &str, limit: usize) -> Result<()> {
+    if more == 0 {
+        return Ok(());
+    }
+    let add = |held: usize| held.checked_add(more).filter(|sum| *sum <= limit);
+    match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
+        Ok(_) => Ok(()),
+        Err(held) => Err(Error::ResourceExhausted(format!(
+            "{name}: {held} wait for the database and the limit is {limit}; try again after the next flush"
+        ))),
+    }
+}

@@ -1,0 +1,215 @@
+//! The mergeable statistics of one metric of one variant on one day.
+
+use crate::buckets::Buckets;
+use crate::error::{Error, Result, Violation};
+use crate::hash::Slot;
+use crate::moments::{MAGNITUDE_LIMIT, Moments};
+use crate::sketch::Sketch;
+
+/// Moments of the observations, sums by bucket of units, a sketch where quantiles are wanted, and counts of what was not taken as it came.
+///
+/// For a ratio metric the observations are the numerators; their denominators are in the buckets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    moments: Moments,
+    buckets: Buckets,
+    sketch: Option<Sketch>,
+    /// Values that were refused.
+    pub refused: u64,
+    /// Values that were moved to a cap.
+    pub clamped: u64,
+    /// Values that came when the experiment was over.
+    pub late: u64,
+}
+
+impl Cell {
+    /// Makes an empty cell, with a sketch and a covariate's sums as asked.
+    pub fn new(quantiles: bool, covariate: bool) -> Self {
+        Self {
+            moments: Moments::default(),
+            buckets: Buckets::new(covariate),
+            sketch: quantiles.then(Sketch::default),
+            refused: 0,
+            clamped: 0,
+            late: 0,
+        }
+    }
+
+    /// Rebuilds a cell from its parts; its counts of refused, clamped and late values are 0.
+    ///
+    /// # Errors
+    /// `DataLoss` when the parts are not of the same observations.
+    pub fn from_parts(moments: Moments, buckets: Buckets, sketch: Option<Sketch>) -> Result<Self> {
+        let damaged = |what: String| {
+            Err(Error::DataLoss(format!(
+                "these are no parts of one cell: {what}"
+            )))
+        };
+        let n = moments.n();
+        if let Some(counted) = sketch
+            .as_ref()
+            .map(Sketch::n)
+            .filter(|counted| *counted != n)
+        {
+            return damaged(format!("n is {n}, and the sketch counts {counted}"));
+        }
+        // Every observation has a denominator above 0, so one side is empty exactly when the other is.
+        let bucketed = buckets.rows().any(|row| row[0] > 0.0);
+        let stray = buckets
+            .rows()
+            .any(|row| row[0] == 0.0 && row.iter().any(|sum| *sum != 0.0));
+        if bucketed != (n > 0) || stray {
+            return damaged(format!(
+                "n is {n}, and the buckets hold sums without a denominator, or none at all"
+            ));
+        }
+        Ok(Self {
+            moments,
+            buckets,
+            sketch,
+            refused: 0,
+            clamped: 0,
+            late: 0,
+        })
+    }
+
+    /// Checks an observation before [`Cell::add`].
+    ///
+    /// # Errors
+    /// `InvalidArgument` when a number is not finite or beyond [`MAGNITUDE_LIMIT`], the denominator is not above 0, or a covariate is given
+    /// and not kept (or the reverse); lists every violation.
+    pub fn check(&self, value: f64, denominator: f64, covariate: Option<f64>) -> Result<()> {
+        let mut violations = Vec::new();
+        let numbers = [
+            ("value", Some(value)),
+            ("denominator", Some(denominator)),
+            ("covariate", covariate),
+        ];
+        for (field, number) in numbers
+            .into_iter()
+            .filter_map(|(field, number)| Some((field, number?)))
+        {
+            if !number.is_finite() {
+                violations.push(Violation::new(
+                    field,
+                    format!("is {number}, must be finite"),
+                ));
+            } else if number.abs() > MAGNITUDE_LIMIT {
+                let limits =
+                    format!("must be between -{MAGNITUDE_LIMIT:e} and {MAGNITUDE_LIMIT:e}");
+                violations.push(Violation::new(field, format!("is {number:e}, {limits}")));
+            }
+        }
+        if denominator.is_finite() && denominator <= 0.0 {
+            violations.push(Violation::new(
+                "denominator",
+                format!("is {denominator}, must be above 0"),
+            ));
+        }
+        match (self.buckets.covariate(), covariate) {
+            (true, None) => violations.push(Violation::new(
+                "covariate",
+                "is missing; this cell keeps one: give it",
+            )),
+            (false, Some(_)) => violations.push(Violation::new(
+                "covariate",
+                "is given; this cell keeps none: leave it out",
+            )),
+            _ => {}
+        }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::InvalidArgument { violations })
+        }
+    }
+
+    /// Adds one observation that [`Cell::check`] accepts.
+    pub fn add(&mut self, slot: Slot, value: f64, denominator: f64, covariate: Option<f64>) {
+        self.moments.add(value);
+        self.buckets.add(
+            slot.bucket(),
+            denominator,
+            value,
+            covariate.unwrap_or_default(),
+        );
+        if let Some(sketch) = &mut self.sketch {
+            sketch.add(slot.sub(), value);
+        }
+    }
+
+    /// Adds the observations and the counts of another.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when both hold observations and only one of them keeps a sketch, or a covariate; then nothing changes.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.shape() != other.shape() {
+            match (self.moments.n(), other.moments.n()) {
+                (0, 0) => self.reshape(
+                    self.sketch.is_some() || other.sketch.is_some(),
+                    self.buckets.covariate() || other.buckets.covariate(),
+                ),
+                (0, _) => self.reshape(other.sketch.is_some(), other.buckets.covariate()),
+                (_, 0) => {}
+                _ => return Err(self.differs(other)),
+            }
+        }
+        self.refused += other.refused;
+        self.clamped += other.clamped;
+        self.late += other.late;
+        if other.moments.n() > 0 {
+            self.moments.merge(&other.moments);
+            self.buckets.merge(&other.buckets);
+            if let (Some(sketch), Some(added)) = (&mut self.sketch, &other.sketch) {
+                sketch.merge(added);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether nothing was added or counted.
+    pub fn is_empty(&self) -> bool {
+        self.moments.n() == 0 && self.refused == 0 && self.clamped == 0 && self.late == 0
+    }
+
+    /// Count, mean, spread and extremes of the observations.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// Sums by bucket of units.
+    pub fn buckets(&self) -> &Buckets {
+        &self.buckets
+    }
+
+    /// The sketch, where quantiles are wanted.
+    pub fn sketch(&self) -> Option<&Sketch> {
+        self.sketch.as_ref()
+    }
+
+    fn shape(&self) -> (bool, bool) {
+        (self.sketch.is_some(), self.buckets.covariate())
+    }
+
+    /// Gives a cell without observations another shape.
+    fn reshape(&mut self, quantiles: bool, covariate: bool) {
+        self.sketch = quantiles.then(Sketch::default);
+        self.buckets = Buckets::new(covariate);
+    }
+
+    fn differs(&self, other: &Self) -> Error {
+        let describe = |cell: &Self| {
+            let part = |kept, name| format!("{} {name}", if kept { "a" } else { "no" });
+            format!(
+                "{} and {}",
+                part(cell.sketch.is_some(), "sketch"),
+                part(cell.buckets.covariate(), "covariate")
+            )
+        };
+        let (kept, given) = (describe(self), describe(other));
+        Error::invalid(
+            "other",
+            format!("keeps {given}, and this cell {kept}: merge cells of one metric only"),
+        )
+    }
+}

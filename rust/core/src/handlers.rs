@@ -1,0 +1,333 @@
+//! The handlers of the hot path: serialized messages in, serialized messages out.
+
+use bytes::BufMut;
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+use crate::assign::{At, Decision, Question, Target};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::problems::Problems;
+use crate::snapshot::{Answer, Compiled};
+use crate::wire::v1::{
+    AssignBatchRequest, AssignRequest, AssignResponse, ExposeRequest, ExposeResponse, Failure,
+    FieldViolation, RecordBatchRequest, RecordRequest, RecordResponse, RecordStreamResponse,
+    assign_request, record_stream_response,
+};
+
+/// The number of `config` in `AssignResponse`.
+const CONFIG: u32 = 3;
+/// The number of `responses` in `AssignBatchResponse` and of `assignment` in `AssignStreamResponse`.
+const NESTED: u32 = 1;
+/// The number of `failure` in `AssignStreamResponse`.
+const FAILURE: u32 = 2;
+/// The largest answer to a batch, in bytes: 10,000 requests could ask for the same large configuration.
+const ANSWER_BYTES: usize = 64 << 20;
+
+impl Engine {
+    /// `AssignRequest` to `AssignResponse`.
+    ///
+    /// # Errors
+    /// What a unary call ends with.
+    pub fn assign_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.assign_into(request, now_ms, |reply| {
+            out.reserve_exact(reply.len());
+            reply.encode(&mut out);
+        })?;
+        Ok(out)
+    }
+
+    /// `AssignRequest` to `AssignStreamResponse`; what a unary call would end with is in the answer.
+    pub fn assign_stream_message(&self, request: &[u8], now_ms: i64) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Err(error) = self.assign_into(request, now_ms, |reply| reply.encode_nested(&mut out))
+        {
+            out.clear();
+            prost::encoding::message::encode(FAILURE, &failure(&error), &mut out);
+        }
+        out
+    }
+
+    fn assign_into(&self, request: &[u8], now_ms: i64, write: impl FnOnce(Reply)) -> Result<()> {
+        let loaded = self.loaded();
+        let snapshot = loaded.get()?;
+        let request: AssignRequest = decode(request, "an AssignRequest")?;
+        let mut problems = Problems::default();
+        let decision = self.decide(snapshot, &request, At::Alone, &mut problems);
+        let decision = problems.resolve(decision)?;
+        write(self.reply(snapshot, &request, &decision, now_ms));
+        Ok(())
+    }
+
+    /// `AssignBatchRequest` to `AssignBatchResponse`.
+    ///
+    /// # Errors
+    /// What a unary call ends with; one bad request refuses the batch.
+    pub fn assign_batch_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
+        let loaded = self.loaded();
+        let snapshot = loaded.get()?;
+        let requests = decode::<AssignBatchRequest>(request, "an AssignBatchRequest")?.requests;
+        self.check_count("requests", requests.len())?;
+        let mut problems = Problems::default();
+        // In two steps, so that no problem hides the ones behind it.
+        let decisions: Vec<_> = requests
+            .iter()
+            .enumerate()
+            .map(|(index, request)| {
+                self.decide(snapshot, request, At::Request(index), &mut problems)
+            })
+            .collect();
+        let decisions: Vec<Decision> = problems.resolve(decisions.into_iter().collect())?;
+        // Before anything is counted: a refused call changes nothing.
+        let size = requests
+            .iter()
+            .zip(&decisions)
+            .map(|(request, decision)| Reply::new(snapshot, request, decision, true).nested_len());
+        let size: usize = size.sum();
+        if size > ANSWER_BYTES {
+            return Err(Error::ResourceExhausted(format!(
+                "requests: the answer would have {size} bytes and the limit is {ANSWER_BYTES}; name the configurations \
+                 you hold in known_config_hashes, or send fewer requests at once"
+            )));
+        }
+        let mut out = Vec::with_capacity(size);
+        for (request, decision) in requests.iter().zip(&decisions) {
+            self.reply(snapshot, request, decision, now_ms)
+                .encode_nested(&mut out);
+        }
+        Ok(out)
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Compiled,
+        request: &AssignRequest,
+        at: At,
+        problems: &mut Problems,
+    ) -> Option<Decision> {
+        let (count, limit) = (
+            request.known_config_hashes.len(),
+            self.limits().known_hashes,
+        );
+        if count > limit {
+            problems.invalid(
+                format!("{at}known_config_hashes"),
+                format!("has {count}; the limit is {limit}"),
+            );
+        }
+        let target = request.target.as_ref().map(|target| match target {
+            assign_request::Target::Experiment(key) => Target::Experiment(key),
+            assign_request::Target::Subject(subject) => Target::Subject(subject),
+            assign_request::Target::AnyOf(list) => Target::AnyOf(&list.subjects),
+        });
+        let question = Question {
+            target,
+            unit: &request.unit,
+            organization: &request.organization,
+        };
+        snapshot.decide(&question, at, self.limits(), problems)
+    }
+
+    fn reply<'a>(
+        &self,
+        snapshot: &'a Compiled,
+        request: &AssignRequest,
+        decision: &Decision,
+        now_ms: i64,
+    ) -> Reply<'a> {
+        let exposed = self.answered(
+            snapshot,
+            decision,
+            &request.unit,
+            request.expose.unwrap_or(true),
+            || now_ms,
+        );
+        Reply::new(snapshot, request, decision, exposed)
+    }
+
+    /// `ExposeRequest` to `ExposeResponse`.
+    ///
+    /// # Errors
+    /// What a unary call ends with.
+    pub fn expose_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
+        let loaded = self.loaded();
+        let snapshot = loaded.get()?;
+        let request: ExposeRequest = decode(request, "an ExposeRequest")?;
+        let mut problems = Problems::default();
+        let question = Question {
+            target: Some(Target::Experiment(&request.experiment)),
+            unit: &request.unit,
+            organization: &request.organization,
+        };
+        let decision = snapshot.decide(&question, At::Alone, self.limits(), &mut problems);
+        let decision = problems.resolve(decision)?;
+        let mut response = ExposeResponse {
+            snapshot_version: snapshot.version,
+            ..ExposeResponse::default()
+        };
+        if let Some(arm) = decision.arm.filter(|_| decision.exposes()) {
+            // Unlike an assignment, this call asks for nothing else: its caller had better send it again.
+            self.expose(snapshot, &decision, &request.unit, || now_ms)?;
+            response.exposed = true;
+            response.variant = snapshot.variant_name(arm).to_owned();
+        }
+        Ok(response.encode_to_vec())
+    }
+
+    /// `RecordRequest` to `RecordResponse`.
+    ///
+    /// # Errors
+    /// What a unary call ends with.
+    pub fn record_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
+        self.record_one(request, now_ms)
+            .map(|response| response.encode_to_vec())
+    }
+
+    /// `RecordRequest` to `RecordStreamResponse`; what a unary call would end with is in the answer.
+    pub fn record_stream_message(&self, request: &[u8], now_ms: i64) -> Vec<u8> {
+        let result = match self.record_one(request, now_ms) {
+            Ok(response) => record_stream_response::Result::Recorded(response),
+            Err(error) => record_stream_response::Result::Failure(failure(&error)),
+        };
+        RecordStreamResponse {
+            result: Some(result),
+        }
+        .encode_to_vec()
+    }
+
+    fn record_one(&self, request: &[u8], now_ms: i64) -> Result<RecordResponse> {
+        let loaded = self.loaded();
+        let snapshot = loaded.get()?;
+        let request: RecordRequest = decode(request, "a RecordRequest")?;
+        let mut plan = self.plan(snapshot, now_ms);
+        match &request.outcome {
+            Some(outcome) => plan.outcome(At::Outcome, outcome),
+            None => plan.problems.invalid("outcome", "is required"),
+        }
+        let delivery = plan.delivery(request.delivery.as_ref(), request.outcome.as_slice());
+        self.carry_out(plan, delivery, now_ms)
+    }
+
+    /// `RecordBatchRequest` to `RecordResponse`.
+    ///
+    /// # Errors
+    /// What a unary call ends with; one bad observation refuses the batch.
+    pub fn record_batch_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
+        let loaded = self.loaded();
+        let snapshot = loaded.get()?;
+        let request: RecordBatchRequest = decode(request, "a RecordBatchRequest")?;
+        self.check_count("outcomes", request.outcomes.len())?;
+        let mut plan = self.plan(snapshot, now_ms);
+        for (index, outcome) in request.outcomes.iter().enumerate() {
+            plan.outcome(At::OutcomeOf(index), outcome);
+        }
+        let delivery = plan.delivery(request.delivery.as_ref(), &request.outcomes);
+        Ok(self.carry_out(plan, delivery, now_ms)?.encode_to_vec())
+    }
+
+    fn check_count(&self, field: &str, count: usize) -> Result<()> {
+        let limit = self.limits().batch_items;
+        if (1..=limit).contains(&count) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            field,
+            format!("has {count}; the limit is 1 to {limit}"),
+        ))
+    }
+}
+
+/// An `AssignResponse` that borrows what the snapshot holds.
+struct Reply<'a> {
+    answer: &'a Answer,
+    omitted: bool,
+    rest: AssignResponse,
+}
+
+impl<'a> Reply<'a> {
+    fn new(
+        snapshot: &'a Compiled,
+        request: &AssignRequest,
+        decision: &Decision,
+        exposed: bool,
+    ) -> Self {
+        let answer = snapshot.answer(decision);
+        let omitted = request
+            .known_config_hashes
+            .iter()
+            .any(|known| **known == answer.config_hash);
+        let rest = AssignResponse {
+            config_omitted: omitted,
+            reason: decision.reason.into(),
+            bucket: decision.bucket.into(),
+            allocation_generation: decision.generation,
+            exposed,
+            ..AssignResponse::default()
+        };
+        Self {
+            answer,
+            omitted,
+            rest,
+        }
+    }
+
+    fn config(&self) -> &[u8] {
+        if self.omitted {
+            &[]
+        } else {
+            &self.answer.config
+        }
+    }
+
+    fn len(&self) -> usize {
+        let config = match self.config().len() {
+            0 => 0,
+            len => 1 + encoded_len_varint(len as u64) + len,
+        };
+        self.answer.head.len() + config + self.rest.encoded_len()
+    }
+
+    fn nested_len(&self) -> usize {
+        let len = self.len();
+        1 + encoded_len_varint(len as u64) + len
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_slice(&self.answer.head);
+        let config = self.config();
+        if !config.is_empty() {
+            encode_key(CONFIG, WireType::LengthDelimited, out);
+            encode_varint(config.len() as u64, out);
+            out.put_slice(config);
+        }
+        self.rest.encode_raw(out);
+    }
+
+    fn encode_nested(&self, out: &mut Vec<u8>) {
+        out.reserve(self.nested_len());
+        encode_key(NESTED, WireType::LengthDelimited, out);
+        encode_varint(self.len() as u64, out);
+        self.encode(out);
+    }
+}
+
+fn decode<M: Message + Default>(bytes: &[u8], what: &str) -> Result<M> {
+    M::decode(bytes).map_err(|error| Error::invalid("request", format!("is not {what}: {error}")))
+}
+
+/// Returns an error as a message of a stream.
+fn failure(error: &Error) -> Failure {
+    Failure {
+        code: error.code(),
+        message: error.to_string(),
+        violations: error
+            .violations()
+            .iter()
+            .map(|violation| FieldViolation {
+                field: violation.field.clone(),
+                description: violation.description.clone(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,125 @@
+//! Everything that is wrong with a call, collected before it is refused.
+
+use crate::error::{Error, Result, Violation};
+use crate::limits::{Limits, VIOLATIONS};
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Problems {
+    invalid: Vec<Violation>,
+    missing: Vec<Violation>,
+    state: Vec<Violation>,
+}
+
+impl Problems {
+    /// Adds a value that can never be accepted.
+    pub fn invalid(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        add(&mut self.invalid, field, description);
+    }
+
+    /// Adds a name that names nothing.
+    pub fn missing(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        add(&mut self.missing, field, description);
+    }
+
+    /// Adds something that is not in the state for this call.
+    pub fn state(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        add(&mut self.state, field, description);
+    }
+
+    /// Returns whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.invalid.is_empty() && self.missing.is_empty() && self.state.is_empty()
+    }
+
+    /// Adds what is wrong with the id of a unit.
+    pub fn check_unit(&mut self, field: impl FnOnce() -> String, unit: &str, limits: &Limits) {
+        if unit.is_empty() {
+            self.invalid(field(), "is required: the id of what is randomized");
+        } else if unit.len() > limits.unit_bytes {
+            self.invalid(
+                field(),
+                format!(
+                    "has {} bytes; the limit is {}",
+                    unit.len(),
+                    limits.unit_bytes
+                ),
+            );
+        }
+    }
+
+    /// Adds what is wrong with a key of an experiment, or that it names none; call it when it was not found.
+    pub fn unknown_experiment(
+        &mut self,
+        field: String,
+        key: &str,
+        organization: &str,
+        limits: &Limits,
+    ) {
+        let fine = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
+        };
+        if key.is_empty() {
+            self.invalid(field, "is required: the key of an experiment");
+        } else if key.len() > limits.key_bytes {
+            self.invalid(
+                field,
+                format!("has {} bytes; the limit is {}", key.len(), limits.key_bytes),
+            );
+        } else if !key.bytes().all(fine) {
+            self.invalid(
+                field,
+                format!("{key:?} holds other characters than [a-z0-9._-]"),
+            );
+        } else {
+            let organization: String = organization.chars().take(limits.key_bytes).collect();
+            self.missing(
+                field,
+                format!("no experiment {key:?} in organization {organization:?}"),
+            );
+        }
+    }
+
+    /// Returns what was worked out, if nothing was found.
+    ///
+    /// # Errors
+    /// See [`Problems::into_result`]; without a value there is always a problem.
+    pub fn resolve<T>(self, value: Option<T>) -> Result<T> {
+        self.into_result()?;
+        value.ok_or_else(|| Error::Internal("there is neither an answer nor a problem".to_owned()))
+    }
+
+    /// Returns the error that stands for everything found; nothing where there is none.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, else `NotFound`, else `FailedPrecondition`: what waiting cannot mend comes first.
+    pub fn into_result(self) -> Result<()> {
+        let Self {
+            invalid,
+            missing,
+            state,
+        } = self;
+        if !invalid.is_empty() {
+            let violations = bounded([invalid, missing, state].into_iter().flatten());
+            Err(Error::InvalidArgument { violations })
+        } else if !missing.is_empty() {
+            let violations = bounded(missing.into_iter().chain(state));
+            Err(Error::NotFound { violations })
+        } else if !state.is_empty() {
+            let texts: Vec<String> = state.iter().map(ToString::to_string).collect();
+            Err(Error::FailedPrecondition(texts.join("; ")))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn add(to: &mut Vec<Violation>, field: impl Into<String>, description: impl Into<String>) {
+    if to.len() < VIOLATIONS {
+        to.push(Violation::new(field, description));
+    }
+}
+
+fn bounded(violations: impl Iterator<Item = Violation>) -> Vec<Violation> {
+    violations.take(VIOLATIONS).collect()
+}
