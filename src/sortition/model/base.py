@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from sortition.errors import InvalidArgument, Violation
 
-__all__ = ["Part", "refuse", "validate"]
+__all__ = ["Part", "Refused", "describe", "refuse", "validate"]
 
 PartT = TypeVar("PartT", bound="Part")
 
@@ -21,12 +21,25 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
 
 
-def refuse(found: Iterable[tuple[tuple[int | str, ...], str, object]]) -> None:
-    """Raises one error with everything in `found`: where it is, what is wrong, the value. Does nothing when it is empty."""
+Refused: TypeAlias = "tuple[tuple[int | str, ...], str, object]"
+"""A refused piece: where it is, what is wrong with it, its value."""
+
+
+def refuse(found: Iterable[Refused], beside: ValidationError | None = None) -> None:
+    """Raises one error with everything in `found`, and in the error `beside` it. Does nothing when there is nothing."""
     details = [
+        # The messages are finished text: as a template, a brace in somebody's value would be read as a field.
+        InitErrorDetails(
+            type=PydanticCustomError(detail["type"], "{text}", {"text": detail["msg"]}),
+            loc=detail["loc"],
+            input=detail["input"],
+        )
+        for detail in (beside.errors() if beside else ())
+    ]
+    details.extend(
         InitErrorDetails(type=PydanticCustomError("spec", "{text}", {"text": text}), loc=where, input=value)
         for where, text, value in found
-    ]
+    )
     if details:
         raise ValidationError.from_exception_data("specification", details)
 
@@ -51,16 +64,24 @@ def _violation(detail: ErrorDetails) -> Violation:
     path = ""
     for step in detail["loc"]:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    return Violation(path, _description(detail))
+    return Violation(path, describe(detail))
 
 
-def _description(detail: ErrorDetails) -> str:
+def describe(detail: ErrorDetails) -> str:
+    """Says what is wrong with one field, in the words of this project."""
     kind, value = detail["type"], detail["input"]
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":
         return "is not a known field"
-    shown = repr(value)
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     message = detail["msg"][:1].lower() + detail["msg"][1:]
-    return message if kind == "spec" or kind.startswith(("name", "text")) else f"{message}, but is {shown}"
+    return message if kind == "spec" or kind.startswith(("name", "text")) else f"{message}, but is {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:
+        # The interpreter refuses to write integers of thousands of digits.
+        return f"a {type(value).__name__} too long to show"
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."

@@ -53,10 +53,10 @@ def normalize(value: object, depth: int = 0) -> JsonValue:
 
 
 def canonical_json(value: object) -> bytes:
-    """Returns the only JSON text for `value`: sorted keys, no spaces, UTF-8.
+    r"""Returns the only JSON text for `value`: sorted keys, no spaces, UTF-8.
 
     >>> canonical_json({"b": 1.0, "a": "ä"})
-    b'{"a":"\\xc3\\xa4","b":1}'
+    b'{"a":"\xc3\xa4","b":1}'
     """
     text = json.dumps(normalize(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     # Lone surrogates have no UTF-8 form; the error is a ValueError like the others.

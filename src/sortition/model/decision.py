@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from sortition.model.base import Part
+from sortition.model.base import Part, refuse
 from sortition.model.metric import word
 
 __all__ = ["Decision", "DecisionPolicy", "Risk"]
@@ -59,9 +60,16 @@ class Decision(Part):
     policy: Annotated[DecisionPolicy, word(DecisionPolicy)] = DecisionPolicy.FIXED_HORIZON
     risk: Annotated[Risk, word(Risk)] = Risk.NORMAL
 
+    @model_validator(mode="after")
+    def _reachable(self) -> Decision:
+        limit = self.max_samples
+        if limit is not None and limit < self.min_samples:
+            refuse([(("max_samples",), f"is {limit}, below min_samples {self.min_samples}", limit)])
+        return self
+
     @property
     def alpha(self) -> float:
-        """The significance level, with the risk taken into account."""
+        """The significance level, with the risk taken into account; above 0."""
         # 1 - 0.95 is 0.050000000000000044; what people read is 0.05.
-        alpha = round(1 - self.confidence, 12)
+        alpha = float(1 - Decimal(str(self.confidence)))
         return min(alpha, HIGH_RISK_ALPHA) if self.risk is Risk.HIGH else alpha

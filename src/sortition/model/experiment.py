@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from sortition.model.base import Part, refuse
+from sortition.model.base import Part, Refused, refuse
 from sortition.model.canonical import canonical_json, config_hash
 from sortition.model.decision import Decision
 from sortition.model.metric import Metric, MetricRole
@@ -18,45 +19,68 @@ from sortition.model.variant import BASIS_POINTS, Variant
 __all__ = ["ExperimentSpec"]
 
 
-def _variants(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
-    found: list[tuple[tuple[int | str, ...], str, object]] = []
+def _together(check: Callable[[Sequence[Any]], list[Refused]]) -> WrapValidator:
+    """Returns a validator that checks a list as a whole even when an entry of it is refused: all is said at once."""
+
+    def validator(value: Any, each: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            parts = each(value)
+        except ValidationError as error:
+            refuse(check(value) if isinstance(value, (list, tuple)) else (), beside=error)
+            raise
+        refuse(check(parts))
+        return parts
+
+    return WrapValidator(validator)
+
+
+def _declared(part: Any, field: str) -> Any:
+    return part.get(field) if isinstance(part, Mapping) else getattr(part, field, None)
+
+
+def _names(parts: Sequence[Any]) -> list[str]:
+    return [name for part in parts if isinstance(name := _declared(part, "name"), str)]
+
+
+def _repeated(parts: Sequence[Any], what: str) -> list[Refused]:
+    return [
+        ((), f"has {count} {what} named {name!r}; names must be unique", None)
+        for name, count in Counter(_names(parts)).items()
+        if count > 1
+    ]
+
+
+def _variants(variants: Sequence[Any]) -> list[Refused]:
+    found: list[Refused] = []
     if len(variants) < 2:
         found.append(((), f"has {len(variants)}; an experiment needs at least 2", None))
     if len(variants) > MAX_VARIANTS:
         found.append(((), f"has {len(variants)}; the limit is {MAX_VARIANTS}", None))
-    found.extend(
-        ((), f"has {count} variants named {name!r}; names must be unique", None)
-        for name, count in Counter(variant.name for variant in variants).items()
-        if count > 1
-    )
-    controls = [variant.name for variant in variants if variant.control]
+    found.extend(_repeated(variants, "variants"))
+    controls = [variant for variant in variants if _declared(variant, "control") is True]
     if not controls:
         found.append(((), "has no control; set control: true on exactly one", None))
     elif len(controls) > 1:
-        found.append(((), f"has {len(controls)} controls ({', '.join(controls)}); keep exactly one", None))
-    total = sum(variant.basis_points for variant in variants)
-    if total != BASIS_POINTS:
-        found.append(((), f"has weights that sum to {total / 100:g} %; they must sum to 100 %", None))
-    refuse(found)
-    return variants
+        found.append(((), f"has {len(controls)} controls ({', '.join(_names(controls))}); keep exactly one", None))
+    # A sum with a refused weight in it would say nothing.
+    if all(isinstance(variant, Variant) for variant in variants):
+        total = sum(variant.basis_points for variant in variants)
+        if total != BASIS_POINTS:
+            found.append(((), f"has weights that sum to {total / 100:g} %; they must sum to 100 %", None))
+    return found
 
 
-def _metrics(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
-    found: list[tuple[tuple[int | str, ...], str, object]] = []
+def _metrics(metrics: Sequence[Any]) -> list[Refused]:
+    found: list[Refused] = []
     if len(metrics) > MAX_METRICS:
         found.append(((), f"has {len(metrics)}; the limit is {MAX_METRICS}", None))
-    found.extend(
-        ((), f"has {count} metrics named {name!r}; names must be unique", None)
-        for name, count in Counter(metric.name for metric in metrics).items()
-        if count > 1
-    )
-    primary = [metric.name for metric in metrics if metric.role is MetricRole.PRIMARY]
+    found.extend(_repeated(metrics, "metrics"))
+    primary = [metric for metric in metrics if _declared(metric, "role") == MetricRole.PRIMARY]
     if not primary:
         found.append(((), "has no primary metric; set role: primary on exactly one", None))
     elif len(primary) > 1:
-        found.append(((), f"has {len(primary)} primary metrics ({', '.join(primary)}); keep exactly one", None))
-    refuse(found)
-    return metrics
+        found.append(((), f"has {len(primary)} primary metrics ({', '.join(_names(primary))}); keep exactly one", None))
+    return found
 
 
 class ExperimentSpec(Part):
@@ -83,17 +107,10 @@ class ExperimentSpec(Part):
     description: Text = ""
     hypothesis: Text = ""
     unit: Kind = "session"
-    metrics: Annotated[tuple[Metric, ...], Field(strict=False), AfterValidator(_metrics)]
-    variants: Annotated[tuple[Variant, ...], Field(strict=False), AfterValidator(_variants)]
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False), _together(_metrics)]
+    variants: Annotated[tuple[Variant, ...], Field(strict=False), _together(_variants)]
     decision: Decision = Decision()
     external_assignment: bool = False
-
-    @model_validator(mode="after")
-    def _samples(self) -> ExperimentSpec:
-        limit = self.decision.max_samples
-        if limit is not None and limit < self.decision.min_samples:
-            refuse([(("decision", "max_samples"), f"is {limit}, below min_samples {self.decision.min_samples}", limit)])
-        return self
 
     @property
     def title(self) -> str:

@@ -73,6 +73,8 @@ def word(kind: type[Enum]) -> BeforeValidator:
 
 Number = Annotated[float, AfterValidator(_finite)]
 MAX_QUANTILES = 8
+# The core sums squares of what it takes; squares of larger numbers would not be finite.
+MAX_MAGNITUDE = 1e100
 
 
 class Metric(Part):
@@ -125,7 +127,9 @@ class Metric(Part):
             found.append((("quantiles",), f"are not kept for a {self.kind} metric; remove them", None))
         if self.margin is not None:
             if self.role is not MetricRole.GUARDRAIL:
-                found.append((("margin",), f"is for guardrails, but the role is {self.role}; set role: guardrail", None))
+                found.append(
+                    (("margin",), f"is for guardrails, but the role is {self.role}; set role: guardrail", None)
+                )
             if not 0 <= self.margin < 1:
                 found.append((("margin",), f"must be in [0, 1), but is {self.margin}; write 0.01 for 1 %", None))
         found.extend(self._bounds())
@@ -134,6 +138,10 @@ class Metric(Part):
 
     def _bounds(self) -> list[tuple[tuple[int | str, ...], str, object]]:
         found: list[tuple[tuple[int | str, ...], str, object]] = []
+        for name in ("min", "max", "cap_min", "cap_max"):
+            bound = getattr(self, name)
+            if bound is not None and abs(bound) > MAX_MAGNITUDE:
+                found.append(((name,), f"is {bound}; the largest magnitude is {MAX_MAGNITUDE:g}", bound))
         if self.min is not None and self.max is not None and self.min > self.max:
             found.append((("min",), f"is {self.min}, above max {self.max}", None))
         if self.cap_min is not None and self.cap_max is not None and self.cap_min > self.cap_max:

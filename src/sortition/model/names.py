@@ -41,14 +41,19 @@ def _named(pattern: re.Pattern[str], allowed: str, limit: int) -> AfterValidator
         if len(value) > limit:
             raise PydanticCustomError("name_too_long", f"has {len(value)} bytes; the limit is {limit}")
         if not pattern.fullmatch(value):
-            raise PydanticCustomError("name", "{value} may only hold {allowed}", {"value": repr(value), "allowed": allowed})
+            raise PydanticCustomError(
+                "name", "{value} may only hold {allowed}", {"value": repr(value), "allowed": allowed}
+            )
         return value
 
     return AfterValidator(check)
 
 
 def _short(value: str) -> str:
-    size = len(value.encode())
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise PydanticCustomError("text", "holds a lone surrogate, which has no UTF-8 form; remove it") from None
     if size > TEXT_BYTES:
         raise PydanticCustomError("text_too_long", f"has {size} bytes; the limit is {TEXT_BYTES}")
     return value

@@ -16,6 +16,7 @@ __all__ = ["BASIS_POINTS", "Config", "Variant"]
 
 BASIS_POINTS = 10_000
 """Basis points in the whole: weights are exact to 0.01 %."""
+_GRAIN = Decimal("0.01")
 
 
 def _weight(value: Any) -> Decimal:
@@ -23,18 +24,22 @@ def _weight(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise PydanticCustomError("text", "must be a percentage such as 33.33, but is {value}", {"value": repr(value)})
     try:
-        weight = Decimal(str(value).strip())
+        weight = Decimal(value) if isinstance(value, int) else Decimal(str(value).strip())
     except InvalidOperation:
         raise PydanticCustomError(
             "text", "must be a percentage such as 33.33, but is {value}", {"value": repr(value)[:80]}
         ) from None
     if not weight.is_finite() or not 0 <= weight <= 100:
-        raise PydanticCustomError("text", "must be a percentage from 0 to 100, but is {value}", {"value": str(weight)[:80]})
-    if weight * 100 != (weight * 100).to_integral_value():
+        raise PydanticCustomError(
+            "text", "must be a percentage from 0 to 100, but is {value}", {"value": str(weight)[:80]}
+        )
+    # A product would be rounded to 28 digits first; comparisons are exact.
+    rounded = weight.quantize(_GRAIN)
+    if weight != rounded:
         raise PydanticCustomError(
             "text", "is {value}, finer than 0.01 %; round it to two decimals", {"value": str(weight)[:80]}
         )
-    return weight.quantize(Decimal("0.01"))
+    return rounded
 
 
 def _plain(weight: Decimal) -> str:
@@ -51,7 +56,9 @@ def _config(value: Any) -> JsonObject:
     except ValueError as error:
         raise PydanticCustomError("text", "{error}", {"error": str(error)}) from None
     if size > CONFIG_BYTES:
-        raise PydanticCustomError("text", "has {size} bytes as JSON; the limit is {limit}", {"size": size, "limit": CONFIG_BYTES})
+        raise PydanticCustomError(
+            "text", "has {size} bytes as JSON; the limit is {limit}", {"size": size, "limit": CONFIG_BYTES}
+        )
     assert isinstance(config, dict)
     return config
 
