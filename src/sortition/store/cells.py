@@ -1,0 +1,76 @@
+"""Cells and exposures, read for analysis."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, select
+
+from sortition.core import Cell
+from sortition.errors import DataLoss
+from sortition.store.cell_rows import CellKey, cell_of, key_of, merge_cells, select_cells
+from sortition.store.records import ExperimentData, ExperimentRecord
+from sortition.store.schema import cells, exposures
+
+__all__ = ["experiment_data"]
+
+
+def experiment_data(tx: Connection, record: ExperimentRecord) -> ExperimentData:
+    """Returns all aggregates of one experiment, merged over writers.
+
+    Args:
+        tx: The transaction to read in; one that sees one state, so that units and outcomes belong together.
+        record: The experiment.
+
+    Raises:
+        DataLoss: A stored cell is damaged, or does not belong to such an experiment.
+    """
+    daily: dict[tuple[int, int, int], Cell] = {}
+    totals: dict[tuple[int, int], Cell] = {}
+    for key, cell in _by_day(tx, record).items():
+        daily[key.variant, key.metric, key.day] = cell
+        before = totals.get((key.variant, key.metric))
+        totals[key.variant, key.metric] = cell if before is None else merge_cells(key, before, cell)
+    units_by_day = _units_by_day(tx, record)
+    units = np.zeros(len(record.spec.variants), dtype=np.int64)
+    for counts in units_by_day.values():
+        units += counts
+    return ExperimentData(units, units_by_day, totals, daily)
+
+
+def _by_day(tx: Connection, record: ExperimentRecord) -> dict[CellKey, Cell]:
+    """Merges each day's cells over writers; days ascend."""
+    # In one order, however the database likes to answer: sums of floats depend on it in their last bits.
+    order = (cells.c.variant, cells.c.metric, cells.c.day, cells.c.slot)
+    query = select_cells().where(cells.c.experiment_id == record.id).order_by(*order)
+    found: dict[CellKey, Cell] = {}
+    for row in tx.execute(query):
+        key, cell = key_of(row), cell_of(row)
+        _check(record, key.variant, key.metric)
+        before = found.get(key)
+        found[key] = cell if before is None else merge_cells(key, before, cell)
+    return found
+
+
+def _units_by_day(tx: Connection, record: ExperimentRecord) -> dict[int, NDArray[np.int64]]:
+    query = (
+        select(exposures.c.day, exposures.c.variant, func.count().label("units"))
+        .where(exposures.c.experiment_id == record.id)
+        .group_by(exposures.c.day, exposures.c.variant)
+        .order_by(exposures.c.day)
+    )
+    found: dict[int, NDArray[np.int64]] = {}
+    for row in tx.execute(query):
+        _check(record, row.variant)
+        counts = found.setdefault(row.day, np.zeros(len(record.spec.variants), dtype=np.int64))
+        counts[row.variant] = row.units
+    return found
+
+
+def _check(record: ExperimentRecord, variant: int, metric: int = 0) -> None:
+    variants, metrics = len(record.spec.variants), len(record.spec.metrics)
+    if not (0 <= variant < variants and 0 <= metric < metrics):
+        raise DataLoss(
+            f"experiment {record.spec.key} has {variants} variants and {metrics} metrics, but variant {variant}, "
+            f"metric {metric} is stored, counted from 0; restore a copy of the database"
+        )

@@ -1,0 +1,266 @@
+"""Experiments, their variants and their allocations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, NoReturn
+
+import sqlalchemy
+from sqlalchemy import Connection, Row, Select, case, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from sortition.errors import AlreadyExists, Conflict, DataLoss, FailedPrecondition, InvalidArgument, NotFound
+from sortition.model import DEFAULT_ORGANIZATION, ExperimentSpec, ExperimentStatus, SubjectRef, validate
+from sortition.store import subjects
+from sortition.store.paging import fetch_page
+from sortition.store.records import AllocationRecord, ExperimentRecord
+from sortition.store.schema import allocations, experiments, variants
+from sortition.store.schema import subjects as subject_table
+from sortition.store.types import json_object
+
+__all__ = ["active", "add_allocation", "get", "insert", "listing", "save", "unarchived"]
+
+# Below the number of parameters that the oldest SQLite takes in one statement.
+_IDS_AT_ONCE = 500
+
+
+def insert(tx: Connection, record: ExperimentRecord) -> None:
+    """Stores a new experiment, with its allocations.
+
+    Raises:
+        AlreadyExists: The organization has an experiment with this key.
+        NotFound: Its subject is not stored; insert that first.
+        FailedPrecondition: It is running, and so is another one on the same subject.
+    """
+    if get(tx, record.spec.organization, record.spec.key) is not None:
+        raise _exists(record.spec)
+    try:
+        tx.execute(
+            sqlalchemy.insert(experiments).values(id=record.id, created_at=record.created_at, **_values(tx, record))
+        )
+    except IntegrityError as error:
+        _refuse(record, error)
+    _store_variants(tx, record)
+    for allocation in record.allocations:
+        add_allocation(tx, record.id, allocation)
+
+
+def save(tx: Connection, record: ExperimentRecord) -> ExperimentRecord:
+    """Stores what changed about an experiment; allocations are stored by `add_allocation`.
+
+    Args:
+        tx: The transaction to write in.
+        record: Its revision is the one the change is based on.
+
+    Returns:
+        The record with its new revision.
+
+    Raises:
+        Conflict: Somebody else changed it since.
+        NotFound: There is no such experiment, or its subject is not stored.
+        FailedPrecondition: It is running now, and so is another one on the same subject.
+    """
+    after = replace(record, revision=record.revision + 1)
+    try:
+        done = tx.execute(
+            update(experiments)
+            .where(experiments.c.id == record.id, experiments.c.revision == record.revision)
+            .values(**_values(tx, after))
+        )
+    except IntegrityError as error:
+        _refuse(record, error)
+    if done.rowcount == 0:
+        stored = tx.execute(select(experiments.c.revision).where(experiments.c.id == record.id)).scalar()
+        if stored is None:
+            raise NotFound(f"experiment {record.spec.key} is not stored")
+        raise Conflict(
+            f"experiment {record.spec.key} was changed by somebody else: the change is based on revision "
+            f"{record.revision}, stored is {stored}; read it again"
+        )
+    _store_variants(tx, after)
+    return after
+
+
+def get(tx: Connection, organization: str, key: str) -> ExperimentRecord | None:
+    """Returns the experiment with this key."""
+    found = _records(tx, _query().where(experiments.c.organization == organization, experiments.c.key == key))
+    return found[0] if found else None
+
+
+def listing(
+    tx: Connection,
+    *,
+    organization: str | None = None,
+    subject_kind: str | None = None,
+    subject_id: str | None = None,
+    statuses: Collection[ExperimentStatus] = (),
+    include_archived: bool = False,
+    limit: int,
+    after: str | None,
+) -> tuple[list[ExperimentRecord], str]:
+    """Returns a page of experiments, newest first, and the token of the next page; empty on the last.
+
+    Args:
+        tx: The transaction to read in.
+        organization: Only this one's; all when None or empty.
+        subject_kind: Only those about this kind of subject; all when None or empty.
+        subject_id: Only those about subjects with this id; all when None or empty.
+        statuses: Only those in one of these; all when empty.
+        include_archived: Archived ones too.
+        limit: At most so many.
+        after: The token of the page; None or empty for the first.
+
+    Raises:
+        InvalidArgument: The token was not handed out by this list.
+    """
+    query = _query()
+    if organization:
+        query = query.where(experiments.c.organization == organization)
+    if subject_kind:
+        query = query.where(subject_table.c.kind == subject_kind)
+    if subject_id:
+        query = query.where(subject_table.c.name == subject_id)
+    if statuses:
+        query = query.where(experiments.c.status.in_([status.value for status in statuses]))
+    if not include_archived:
+        query = query.where(experiments.c.archived_at.is_(None))
+    order = [experiments.c.created_at, experiments.c.id]
+    rows, token = fetch_page(tx, query, order, limit=limit, after=after, newest_first=True)
+    return _with_allocations(tx, rows), token
+
+
+def active(tx: Connection, organization: str, ref: SubjectRef) -> list[ExperimentRecord]:
+    """Returns a subject's running experiments, then its paused ones; among equals the one started first leads."""
+    running = experiments.c.status == ExperimentStatus.RUNNING.value
+    query = (
+        _query()
+        .where(experiments.c.organization == organization)
+        .where(subject_table.c.kind == ref.kind, subject_table.c.name == ref.id)
+        .where(running | (experiments.c.status == ExperimentStatus.PAUSED.value))
+        .order_by(case((running, 0), else_=1), experiments.c.started_at, experiments.c.id)
+    )
+    return _records(tx, query)
+
+
+def unarchived(tx: Connection) -> list[ExperimentRecord]:
+    """Returns every experiment that is not archived, oldest first."""
+    query = _query().where(experiments.c.archived_at.is_(None))
+    return _records(tx, query.order_by(experiments.c.created_at, experiments.c.id))
+
+
+def add_allocation(tx: Connection, experiment_id: str, allocation: AllocationRecord) -> None:
+    """Stores the next allocation of an experiment; those before stay as they are.
+
+    Raises:
+        Conflict: The experiment has one of this generation already.
+    """
+    row = {"experiment_id": experiment_id, "generation": allocation.generation}
+    ranges = [list(piece) for piece in allocation.ranges]
+    try:
+        tx.execute(sqlalchemy.insert(allocations).values(**row, ranges=ranges))
+    except IntegrityError as error:
+        raise Conflict(
+            f"experiment {experiment_id} is gone or has an allocation of generation {allocation.generation} already; "
+            "read it again"
+        ) from error
+
+
+def _values(tx: Connection, record: ExperimentRecord) -> dict[str, Any]:
+    spec = record.spec
+    subject = subjects.get(tx, spec.organization, spec.subject)
+    if subject is None:
+        raise NotFound(f"subject {spec.subject} is not in organization {spec.organization}; create it first")
+    return {
+        "organization": spec.organization,
+        "key": spec.key,
+        "subject_id": subject.id,
+        "spec": spec.to_json().decode(),
+        "status": record.status.value,
+        "revision": record.revision,
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "archived_at": record.archived_at,
+        "winner": record.winner,
+        "shipped_version": record.shipped_version,
+    }
+
+
+def _store_variants(tx: Connection, record: ExperimentRecord) -> None:
+    tx.execute(delete(variants).where(variants.c.experiment_id == record.id))
+    rows = [
+        {
+            "experiment_id": record.id,
+            "variant": index,
+            "name": variant.name,
+            "basis_points": variant.basis_points,
+            "control": variant.control,
+        }
+        for index, variant in enumerate(record.spec.variants)
+    ]
+    tx.execute(sqlalchemy.insert(variants), rows)
+
+
+def _query() -> Select[Any]:
+    return select(experiments).join(subject_table, subject_table.c.id == experiments.c.subject_id)
+
+
+def _records(tx: Connection, query: Select[Any]) -> list[ExperimentRecord]:
+    return _with_allocations(tx, tx.execute(query).all())
+
+
+def _with_allocations(tx: Connection, rows: Sequence[Row[Any]]) -> list[ExperimentRecord]:
+    found = _allocations(tx, [row.id for row in rows])
+    return [_record(row, found[row.id]) for row in rows]
+
+
+def _allocations(tx: Connection, ids: Iterable[str]) -> defaultdict[str, list[AllocationRecord]]:
+    found: defaultdict[str, list[AllocationRecord]] = defaultdict(list)
+    remaining = iter(ids)
+    while chunk := list(islice(remaining, _IDS_AT_ONCE)):
+        query = select(allocations).where(allocations.c.experiment_id.in_(chunk)).order_by(allocations.c.generation)
+        for row in tx.execute(query):
+            ranges = tuple((end, variant) for end, variant in row.ranges)
+            found[row.experiment_id].append(AllocationRecord(row.generation, ranges))
+    return found
+
+
+def _record(row: Row[Any], found: Iterable[AllocationRecord]) -> ExperimentRecord:
+    try:
+        spec = validate(ExperimentSpec, json_object(row.spec))
+        status = ExperimentStatus(row.status)
+    except (InvalidArgument, ValueError) as error:
+        raise DataLoss(f"the stored experiment {row.key} is damaged: {error}; restore a copy") from error
+    return ExperimentRecord(
+        id=row.id,
+        spec=spec,
+        status=status,
+        revision=row.revision,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        archived_at=row.archived_at,
+        winner=row.winner,
+        shipped_version=row.shipped_version,
+        allocations=tuple(found),
+    )
+
+
+def _exists(spec: ExperimentSpec) -> AlreadyExists:
+    where = "" if spec.organization == DEFAULT_ORGANIZATION else f" in organization {spec.organization}"
+    return AlreadyExists(f"experiment {spec.key} exists already{where}; choose another key, or update that one")
+
+
+def _refuse(record: ExperimentRecord, error: IntegrityError) -> NoReturn:
+    """Says which of the two unique constraints refused a row."""
+    # SQLite names the columns, PostgreSQL the constraint.
+    text = str(error.orig)
+    if "subject_id" in text or "uq_experiments_running" in text:
+        raise FailedPrecondition(
+            f"another experiment is running on subject {record.spec.subject}; pause, complete or cancel it first"
+        ) from error
+    if "organization" in text:
+        raise _exists(record.spec) from error
+    raise error

@@ -1,0 +1,238 @@
+"""The tables, for SQLite and for PostgreSQL.
+
+Every key of a table that grows with experiments leads with `experiment_id`, so that one experiment's rows lie together
+and a distributed database can split by it. What is written here is what the migrations make; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from sortition.store.types import Identity64, JsonText, UtcDateTime
+
+__all__ = [
+    "DEFAULT_LAYER",
+    "allocations",
+    "audit",
+    "cells",
+    "decisions",
+    "experiments",
+    "exposures",
+    "installation",
+    "metadata",
+    "promotions",
+    "subject_versions",
+    "subjects",
+    "variants",
+    "writers",
+]
+
+DEFAULT_LAYER = "default"
+"""The layer of an experiment that names none; within a layer a subject has one running experiment."""
+
+# Named by rule, so that a migration can name what it changes.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    # Hashes unit ids: whoever has it can test whether a unit is in the database. It never leaves the installation.
+    Column("key", LargeBinary, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("organization", String(128), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The number of the current version.
+    Column("current", BigInteger),
+    UniqueConstraint("organization", "kind", "name"),
+)
+
+subject_versions = Table(
+    "subject_versions",
+    metadata,
+    Column("subject_id", ForeignKey("subjects.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    # Canonical JSON: a rollback has to bring back every byte.
+    Column("config", Text, nullable=False),
+    Column("config_hash", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("experiment", String(128), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+# Only ever appended to, except for the mark `undone_by`: the way back is the way that was taken.
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("subject_id", ForeignKey("subjects.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("from_number", BigInteger),
+    Column("to_number", BigInteger, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    # The promotion that this one takes back, and the one that took this one back.
+    Column("undoes", BigInteger),
+    Column("undone_by", BigInteger),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("organization", String(128), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("subject_id", ForeignKey("subjects.id"), nullable=False),
+    Column("layer", String(128), nullable=False, server_default=DEFAULT_LAYER),
+    Column("spec", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("archived_at", UtcDateTime),
+    Column("winner", String(128), nullable=False),
+    Column("shipped_version", BigInteger, nullable=False),
+    UniqueConstraint("organization", "key"),
+    Index(None, "created_at", "id"),
+    Index(
+        "uq_experiments_running",
+        "subject_id",
+        "layer",
+        unique=True,
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
+)
+
+# What the specification says, once more in columns, for people who query the database.
+variants = Table(
+    "variants",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("variant", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", String(128), nullable=False),
+    Column("basis_points", Integer, nullable=False),
+    Column("control", Boolean, nullable=False),
+)
+
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("ranges", JsonText, nullable=False),
+)
+
+# Exposures and cells refer to experiments without a foreign key: a sidecar that still serves a snapshot of a database
+# since restored from an older copy must be able to flush, or it could flush nothing ever again.
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("experiment_id", String(64), primary_key=True),
+    Column("unit_hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("variant", SmallInteger, nullable=False),
+    Column("bucket", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("day", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    Column("experiment_id", String(64), primary_key=True),
+    Column("variant", SmallInteger, primary_key=True, autoincrement=False),
+    Column("metric", SmallInteger, primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    # Each writer has rows of its own, so that writers never wait for each other.
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+    Column("mean", Double, nullable=False),
+    Column("m2", Double, nullable=False),
+    Column("min", Double),
+    Column("max", Double),
+    Column("refused", BigInteger, nullable=False),
+    Column("clamped", BigInteger, nullable=False),
+    Column("late", BigInteger, nullable=False),
+    Column("buckets", LargeBinary, nullable=False),
+    Column("sketch", LargeBinary),
+)
+
+writers = Table(
+    "writers",
+    metadata,
+    Column("slot", Identity64, primary_key=True),
+    Column("name", String(128), nullable=False),
+    # Grows each time a sidecar takes the name; a smaller one is fenced off.
+    Column("epoch", BigInteger, nullable=False),
+    # The last batch that was applied.
+    Column("high_water", BigInteger, nullable=False),
+    UniqueConstraint("name"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("winner", String(128), nullable=False),
+    Column("should_ship", Boolean, nullable=False),
+    Column("result", JsonText, nullable=False),
+    Column("inputs", JsonText, nullable=False),
+    Index(None, "id", unique=True),
+    Index(None, "experiment_id", "at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("organization", String(128), nullable=False),
+    Column("object", String(512), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", JsonText, nullable=False),
+    Index(None, "organization", "id"),
+    Index(None, "object", "id"),
+    Index(None, "action", "id"),
+)

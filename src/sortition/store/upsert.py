@@ -1,0 +1,37 @@
+"""Insertions that meet a row with the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+__all__ = ["Insertion", "insert_or_ignore", "insert_or_replace"]
+
+Insertion: TypeAlias = "sqlite.Insert | postgresql.Insert"
+
+
+def insert_or_ignore(kind: str, table: Table, key: Sequence[str] | None = None) -> Insertion:
+    """Returns an insertion into `table` that keeps a row with the same key.
+
+    Args:
+        kind: "sqlite" or "postgresql"; both write it ON CONFLICT.
+        table: The table.
+        key: The columns of the unique key; the primary one when None.
+    """
+    columns = [table.c[name] for name in key] if key else list(table.primary_key)
+    return _insert(kind, table).on_conflict_do_nothing(index_elements=columns)
+
+
+def insert_or_replace(kind: str, table: Table) -> Insertion:
+    """Returns an insertion into `table` that replaces all other columns of a row with the same primary key."""
+    statement = _insert(kind, table)
+    key = list(table.primary_key)
+    rest = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    return statement.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+def _insert(kind: str, table: Table) -> Insertion:
+    return postgresql.insert(table) if kind == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,86 @@
+"""The schema: what the migrations make is what the code expects, on both kinds of database."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sortition.store import Database, schema
+from sortition.store.migrations import VERSION_TABLE
+from sortition.store.upsert import insert_or_ignore, insert_or_replace
+
+DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}  # type: ignore[no-untyped-call]
+
+
+def differences(db: Database, metadata: MetaData) -> list[object]:
+    with db.read() as tx:
+        options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(tx, opts=options), metadata))
+
+
+def test_migrations_make_the_schema(db: Database) -> None:
+    assert differences(db, schema.metadata) == []
+
+
+def test_the_comparison_sees_a_difference(db: Database) -> None:
+    changed = MetaData()
+    for table in schema.metadata.tables.values():
+        table.to_metadata(changed)
+    Table("extra", changed, Column("x", Integer, primary_key=True))
+    changed.tables["cells"].append_column(Column("extra", Integer))
+    assert len(differences(db, changed)) == 2
+
+
+def test_constraints_that_alembic_does_not_compare_are_there(db: Database) -> None:
+    with db.read() as tx:
+        made = {str(row[0]): str(row[1]) for row in tx.exec_driver_sql("SELECT name, sql FROM sqlite_schema")}
+    for table in schema.metadata.tables.values():
+        key = ", ".join(column.name for column in table.primary_key)
+        assert f"PRIMARY KEY ({key})" in made[table.name]
+        foreign = {constraint.name for constraint in table.foreign_key_constraints}
+        assert made[table.name].count("FOREIGN KEY") == len(foreign)
+    assert "status = 'running'" in made["uq_experiments_running"]
+    assert "CHECK (id = 1)" in made["installation"]
+    assert "WITHOUT ROWID" in made["exposures"]
+    assert "FOREIGN KEY" not in made["cells"] + made["exposures"]
+
+
+@pytest.mark.parametrize("name", ["variants", "allocations", "exposures", "cells", "decisions"])
+def test_keys_lead_with_the_experiment(name: str) -> None:
+    assert schema.metadata.tables[name].primary_key.columns.keys()[0] == "experiment_id"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_table_can_be_written_down(dialect: str) -> None:
+    tables = schema.metadata.sorted_tables
+    statements = [str(CreateTable(table).compile(dialect=DIALECTS[dialect])) for table in tables]
+    statements += [
+        str(CreateIndex(index).compile(dialect=DIALECTS[dialect])) for table in tables for index in table.indexes
+    ]
+    assert len(statements) > 15
+    text = "\n".join(statements)
+    assert "WHERE status = 'running'" in text
+    if dialect == "postgresql":
+        assert "TIMESTAMP WITH TIME ZONE" in text
+        assert "DOUBLE PRECISION" in text
+        assert "BYTEA" in text
+        assert "id BIGSERIAL" in text
+        assert "unit_hash BIGINT NOT NULL" in text
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_upserts_name_the_whole_key(dialect: str) -> None:
+    ignore = str(insert_or_ignore(dialect, schema.exposures).compile(dialect=DIALECTS[dialect]))
+    assert "ON CONFLICT (experiment_id, unit_hash) DO NOTHING" in ignore
+    named = str(insert_or_ignore(dialect, schema.writers, key=["name"]).compile(dialect=DIALECTS[dialect]))
+    assert "ON CONFLICT (name) DO NOTHING" in named
+    replace = str(insert_or_replace(dialect, schema.cells).compile(dialect=DIALECTS[dialect]))
+    assert "ON CONFLICT (experiment_id, variant, metric, day, slot) DO UPDATE SET n = excluded.n" in replace
+    for column in ("mean", "m2", "min", "max", "refused", "clamped", "late", "buckets", "sketch"):
+        assert f"{column} = excluded.{column}" in replace
+    assert "slot = excluded" not in replace
