@@ -47,6 +47,9 @@ class Interval(NamedTuple):
     upper: float = _UNKNOWN
 
 
+_NOWHERE = Interval()
+
+
 @dataclass(frozen=True)
 class VariantSummary:
     """How one variant stands as a whole: `weight` and `share` in [0, 1], `units` are distinct and exposed."""
@@ -119,9 +122,9 @@ class Comparison:
     method: str
     quantile: float | None = None
     difference: float = _UNKNOWN
-    interval: Interval = Interval()
+    interval: Interval = _NOWHERE
     relative: float = _UNKNOWN
-    relative_interval: Interval = Interval()
+    relative_interval: Interval = _NOWHERE
     p_value: float = _UNKNOWN
     p_adjusted: float = _UNKNOWN
     df: float = _UNKNOWN
@@ -188,7 +191,7 @@ class SeriesPoint:
     cumulative_mean: float
     cumulative_units: int
     cumulative_difference: float = _UNKNOWN
-    cumulative_interval: Interval = Interval()
+    cumulative_interval: Interval = _NOWHERE
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""What a policy decides from, and what it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sortition.analyzer.result import Comparison, Guardrail, RecommendationKind, SampleRatio
+from sortition.model import ExperimentSpec
+
+__all__ = ["Evidence", "GuardrailState", "Verdict"]
+
+
+@dataclass(frozen=True)
+class GuardrailState:
+    """A guardrail of one treatment.
+
+    Attributes:
+        guardrail: As it is reported.
+        known: Whether there are outcomes that it can be judged by; one that is not known is not intact.
+    """
+
+    guardrail: Guardrail
+    known: bool
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a decision may depend on.
+
+    Attributes:
+        spec: What was declared.
+        primary: The comparisons of the primary metric's mean, one for each treatment.
+        guardrails: The state of every guardrail of every treatment.
+        sample_ratio: Whether units were split as declared.
+        units: Distinct exposed units over all variants.
+    """
+
+    spec: ExperimentSpec
+    primary: tuple[Comparison, ...]
+    guardrails: tuple[GuardrailState, ...]
+    sample_ratio: SampleRatio
+    units: int
+
+    def guardrails_of(self, variant: str) -> tuple[GuardrailState, ...]:
+        """Returns the guardrails of one treatment."""
+        return tuple(state for state in self.guardrails if state.guardrail.variant == variant)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision.
+
+    Attributes:
+        kind: The kind of advice.
+        text: The advice in plain words.
+        winner: The variant to ship; empty when there is none.
+        warnings: What else the reader should know.
+    """
+
+    kind: RecommendationKind
+    text: str
+    winner: str = ""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,70 @@
+"""Whether treatments keep the guardrails."""
+
+from __future__ import annotations
+
+import math
+
+from sortition.analyzer.compare import MetricComparison
+from sortition.analyzer.evidence import GuardrailState
+from sortition.analyzer.result import Guardrail
+from sortition.analyzer.words import p_value, percent, signed_percent
+from sortition.model import ExperimentSpec, Goal, MetricRole
+from sortition.stats import margin_test
+
+__all__ = ["guardrail_states"]
+
+
+def guardrail_states(spec: ExperimentSpec, compared: dict[str, MetricComparison]) -> tuple[GuardrailState, ...]:
+    """Judges every guardrail of every treatment.
+
+    A guardrail is broken when the treatment is worse than the control by more than the margin, and chance does not
+    explain it: one-sided at 1 - confidence, neither corrected for the number of guardrails nor sharpened by a high
+    risk, since both would make harm harder to see. It is reported as excluded when the opposite is shown
+    (non-inferiority). Without variance the values themselves are compared. One without outcomes is unknown, which is
+    not intact.
+    """
+    return tuple(
+        _state(spec, compared[metric.name], index)
+        for metric in spec.metrics
+        if metric.role is MetricRole.GUARDRAIL
+        for index in range(len(compared[metric.name].treatments))
+    )
+
+
+def _state(spec: ExperimentSpec, compared: MetricComparison, index: int) -> GuardrailState:
+    metric, found = compared.metric, compared.difference
+    margin = metric.margin or 0.0
+    level = 1 - spec.decision.confidence
+    control, treatment = compared.control, compared.treatments[index]
+    test = margin_test(
+        found.control[index],
+        found.control_error[index],
+        found.treatment[index],
+        found.treatment_error[index],
+        math.inf if math.isnan(found.df[index]) else found.df[index],
+        margin,
+        maximize=metric.goal is Goal.MAXIMIZE,
+    )
+    change = signed_percent(float(compared.relative.value[index]))
+    beyond = f"more than {percent(margin)}" if margin else "the control"
+
+    def state(known: bool, intact: bool, detail: str) -> GuardrailState:
+        return GuardrailState(Guardrail(metric.name, treatment.variant, intact, detail), known)
+
+    if min(control.n, treatment.n) < 2 or math.isnan(test.error):
+        reason = str(found.reason[index]) or str(test.reason)
+        return state(False, False, f"is unknown: {reason}")
+    if test.error == 0:
+        intact = bool(test.reserve >= 0)
+        return state(
+            True, intact, "is intact: no variance, not worse" if intact else f"is broken: {change}, no variance"
+        )
+    if test.p_broken < level:
+        worse = f"worse by {beyond}" if margin else f"worse than {beyond}"
+        return state(True, False, f"is broken: {change}, {worse} (one-sided {p_value(float(test.p_broken))})")
+    worsening = f"a worsening of {beyond}" if margin else "any worsening"
+    if test.p_kept < level:
+        return state(
+            True, True, f"is intact: {change}, {worsening} is excluded (one-sided {p_value(float(test.p_kept))})"
+        )
+    return state(True, True, f"is intact: {change}, {worsening} is neither shown nor excluded")
