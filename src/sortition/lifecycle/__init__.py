@@ -1,0 +1,28 @@
+"""What is done to experiments and subjects, and how the hot path learns of it."""
+
+from __future__ import annotations
+
+from sortition.lifecycle.actor import ANONYMOUS, Actor
+from sortition.lifecycle.audit import AuditLog
+from sortition.lifecycle.decision import data_from_inputs, inputs_of, recompute
+from sortition.lifecycle.experiments import Completion, Experiments
+from sortition.lifecycle.keeper import SnapshotKeeper, load_local
+from sortition.lifecycle.report import Report
+from sortition.lifecycle.snapshot import compile_snapshot
+from sortition.lifecycle.subjects import Subjects
+
+__all__ = [
+    "ANONYMOUS",
+    "Actor",
+    "AuditLog",
+    "Completion",
+    "Experiments",
+    "Report",
+    "SnapshotKeeper",
+    "Subjects",
+    "compile_snapshot",
+    "data_from_inputs",
+    "inputs_of",
+    "load_local",
+    "recompute",
+]

@@ -1,0 +1,168 @@
+"""Keeps the engine's snapshot up to date, and the last good one on disk."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import structlog
+
+from sortition.core import Engine
+from sortition.errors import SortitionError
+from sortition.lifecycle.snapshot import compile_snapshot, snapshot_version
+from sortition.rpc.v1 import snapshot_pb2
+from sortition.store.database import Database
+
+__all__ = ["SnapshotKeeper", "load_local"]
+
+_log = structlog.get_logger("sortition.lifecycle")
+# A compilation under way is waited for this long; it reads one state of the database and is bounded by its time limit.
+STOP_TIMEOUT_S = 30.0
+
+
+class SnapshotKeeper:
+    """Loads every change of the stored state into an engine: those of this process at once, others' within a poll.
+
+    While the database is away the engine keeps what it has.
+    """
+
+    def __init__(self, db: Database, engine: Engine, path: Path, *, poll_s: float = 0.5) -> None:
+        """Binds an engine to a database.
+
+        Args:
+            db: Where the state is.
+            engine: What answers from it.
+            path: The file for the last good snapshot; its directory exists.
+            poll_s: Seconds between two looks for changes made through other sidecars.
+        """
+        self._db = db
+        self._engine = engine
+        self._path = path
+        self._poll_s = poll_s
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seen = 0
+        self._complaint = ""
+
+    def start(self) -> None:
+        """Loads the current state, or the last good one when that cannot be had, and begins to watch for changes."""
+        if not self.refresh() and not self._engine.ready:
+            self.load_local()
+        if self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._watch, name="sortition-snapshot", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stops watching. The engine keeps its snapshot."""
+        thread, self._thread = self._thread, None
+        self._stopping.set()
+        if thread is not None:
+            thread.join(STOP_TIMEOUT_S)
+
+    def load_local(self) -> bool:
+        """Loads the last good snapshot from disk; returns whether the engine took it."""
+        return load_local(self._engine, self._path)
+
+    def refresh(self) -> bool:
+        """Loads the current state now; returns whether the engine answers from it. It says in the log why not."""
+        # One at a time, so that what is on disk is never older than what was loaded.
+        with self._lock:
+            try:
+                with self._db.read() as tx:
+                    snapshot = compile_snapshot(tx)
+                header = snapshot_pb2.Snapshot.FromString(snapshot)
+                # Seen even if it is refused: until the next change it would be refused again.
+                self._seen = header.version
+                loaded = self._engine.load_snapshot(snapshot)
+            except SortitionError as error:
+                self._complain("snapshot not refreshed", str(error))
+                return False
+            if loaded:
+                self._keep(snapshot)
+            elif (self._engine.snapshot_version, self._engine.snapshot_hash) != (
+                header.version,
+                header.content_hash[: len(self._engine.snapshot_hash)],
+            ):
+                # Versions only grow, so the database is not the one that the loaded snapshot came from.
+                self._complain(
+                    "snapshot not refreshed",
+                    f"the database is at version {header.version}, and version {self._engine.snapshot_version} is"
+                    " loaded: an older copy was restored; restart this sidecar",
+                )
+                return False
+            if self._complaint:
+                self._complaint = ""
+                _log.info("snapshot refreshed again", version=header.version)
+            return True
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(self._poll_s):
+            try:
+                with self._db.read() as tx:
+                    version = snapshot_version(tx)
+                if version != self._seen:
+                    self.refresh()
+            except SortitionError as error:
+                self._complain("database not reached", str(error))
+            except Exception:
+                # Nobody would notice that this thread has ended; the next look may go better.
+                _log.exception("snapshot not refreshed")
+
+    def _complain(self, event: str, why: str) -> None:
+        """Says once what would otherwise be said at every poll."""
+        if why != self._complaint:
+            self._complaint = why
+            _log.error(event, error=why, version=self._engine.snapshot_version)
+
+    def _keep(self, snapshot: bytes) -> None:
+        try:
+            _write(self._path, snapshot)
+        except OSError as error:
+            _log.error("last good snapshot not written", path=str(self._path), error=str(error))
+
+
+def load_local(engine: Engine, path: Path) -> bool:
+    """Loads the last good snapshot from disk, for starting without a database; a damaged one is logged and ignored.
+
+    Args:
+        engine: What answers from it.
+        path: The file.
+
+    Returns:
+        Whether the engine took it.
+    """
+    try:
+        loaded = engine.load_snapshot(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, SortitionError) as error:
+        _log.error("last good snapshot not loaded", path=str(path), error=str(error))
+        return False
+    if loaded:
+        _log.warning("answering from the last good snapshot", version=engine.snapshot_version)
+    return loaded
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replaces a file so that at every moment, a power cut included, there is the old or the new one whole."""
+    # A fixed name: what a crash leaves behind is overwritten, not collected. One process owns the directory.
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
