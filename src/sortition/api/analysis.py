@@ -1,0 +1,100 @@
+"""The service Analysis: what the outcomes say."""
+
+from __future__ import annotations
+
+from sortition.analyzer.power import plan_power
+from sortition.analyzer.result import PowerResult
+from sortition.api.backend import BackendSource
+from sortition.api.convert import (
+    analysis_to_proto,
+    power_to_proto,
+    report_to_proto,
+    series_point_to_proto,
+)
+from sortition.api.fields import Fields
+from sortition.model.wire import kind_from_proto
+from sortition.rpc.v1 import analysis_pb2
+
+__all__ = ["SERVICE", "Analysis"]
+
+SERVICE = analysis_pb2.DESCRIPTOR.services_by_name["Analysis"]
+
+DEFAULT_REPORTS = 20
+MAX_REPORTS = 100
+
+
+class Analysis:
+    """One method per RPC: checks the request, asks the lifecycle, converts the answer."""
+
+    def __init__(self, backend: BackendSource) -> None:
+        """Makes the service.
+
+        Args:
+            backend: Where the lifecycle comes from.
+        """
+        self._backend = backend
+
+    def analyze(self, request: analysis_pb2.AnalyzeRequest) -> analysis_pb2.AnalysisResult:
+        """Compares every variant with the control, and decides."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return analysis_to_proto(self._backend().experiments.analyze(organization, key))
+
+    def get_status(self, request: analysis_pb2.GetStatusRequest) -> analysis_pb2.ExperimentReport:
+        """Where an experiment stands: progress, live analysis, what is missing."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return report_to_proto(self._backend().experiments.status(organization, key))
+
+    def list_status(self, request: analysis_pb2.ListStatusRequest) -> analysis_pb2.ListStatusResponse:
+        """Where many experiments stand, newest first, paged."""
+        with Fields() as fields:
+            limit = fields.page(request.page_size, default=DEFAULT_REPORTS, limit=MAX_REPORTS)
+            statuses = fields.statuses(request.statuses)
+        reports, token = self._backend().experiments.statuses(
+            organization=request.organization or None, statuses=statuses, limit=limit, after=request.page_token or None
+        )
+        return analysis_pb2.ListStatusResponse(
+            reports=[report_to_proto(report) for report in reports], next_page_token=token
+        )
+
+    def get_series(self, request: analysis_pb2.GetSeriesRequest) -> analysis_pb2.Series:
+        """One metric by day, and accumulated, for plots."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        metric, points = self._backend().experiments.series(organization, key, request.metric or None)
+        return analysis_pb2.Series(metric=metric, points=[series_point_to_proto(point) for point in points])
+
+    def power(self, request: analysis_pb2.PowerRequest) -> analysis_pb2.PowerResult:
+        """How many units an experiment needs, before it starts or while it runs."""
+        if request.HasField("plan"):
+            return power_to_proto(_planned(request.plan))
+        with Fields() as fields:
+            if not request.HasField("key"):
+                fields.refuse("of", "is required; give the key of an experiment, or a plan")
+            else:
+                fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return power_to_proto(self._backend().experiments.power(organization, request.key))
+
+
+def _planned(plan: analysis_pb2.PowerPlan) -> PowerResult:
+    with Fields() as fields:
+        kind = fields.take(lambda: kind_from_proto(plan.kind, "plan.kind"))
+    with Fields() as fields:
+        return fields.take(
+            lambda: plan_power(
+                kind,
+                plan.baseline,
+                plan.sd,
+                plan.mde,
+                confidence=plan.confidence or 0.95,
+                power=plan.power or 0.8,
+                variants=plan.variants or 2,
+                units_per_day=plan.units_per_day or None,
+            ),
+            "plan",
+        )

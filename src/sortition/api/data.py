@@ -1,0 +1,111 @@
+"""The hot path: bytes go into the engine and bytes come out, with nothing in between.
+
+No message is decoded here and no interceptor is passed. An error costs more, but only the caller who made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+
+from sortition.api.errors import abort, refuse, to_status
+from sortition.api.limits import MAX_SINGLE_BYTES, check_answer, too_large
+from sortition.api.streams import Streams
+from sortition.core import Engine
+from sortition.errors import SortitionError
+from sortition.rpc.v1 import assignment_pb2, common_pb2, recording_pb2
+
+if TYPE_CHECKING:
+    # Generic in the stubs only.
+    Handler: TypeAlias = grpc.RpcMethodHandler[bytes, bytes]
+
+__all__ = ["ASSIGNMENT", "RECORDING", "data_handlers"]
+
+ASSIGNMENT = assignment_pb2.DESCRIPTOR.services_by_name["Assignment"].full_name
+RECORDING = recording_pb2.DESCRIPTOR.services_by_name["Recording"].full_name
+
+Handle = Callable[[bytes], bytes]
+
+
+def data_handlers(engine: Engine, streams: Streams) -> dict[str, dict[str, Handler]]:
+    """Returns the handlers of the services Assignment and Recording, by service and method.
+
+    Args:
+        engine: What answers.
+        streams: Where streams run.
+    """
+    assignment = {
+        "Assign": _single(engine.assign, f"{ASSIGNMENT}/Assign"),
+        "AssignBatch": _batch(engine.assign_batch, f"{ASSIGNMENT}/AssignBatch"),
+        "AssignStream": _stream(
+            engine.assign_stream_message, f"{ASSIGNMENT}/AssignStream", assignment_pb2.AssignStreamResponse, streams
+        ),
+        "Expose": _single(engine.expose, f"{ASSIGNMENT}/Expose"),
+    }
+    recording = {
+        "Record": _single(engine.record, f"{RECORDING}/Record"),
+        "RecordBatch": _batch(engine.record_batch, f"{RECORDING}/RecordBatch"),
+        "RecordStream": _stream(
+            engine.record_stream_message, f"{RECORDING}/RecordStream", recording_pb2.RecordStreamResponse, streams
+        ),
+    }
+    return {ASSIGNMENT: assignment, RECORDING: recording}
+
+
+def _single(handle: Handle, method: str) -> Handler:
+    """A call about one unit."""
+
+    def behavior(request: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            if len(request) > MAX_SINGLE_BYTES:
+                raise too_large(len(request), MAX_SINGLE_BYTES)
+            return handle(request)
+        except Exception as error:
+            problem = refuse(error, method)
+        abort(context, problem)
+
+    return grpc.unary_unary_rpc_method_handler(behavior)
+
+
+def _batch(handle: Handle, method: str) -> Handler:
+    """A call about many units; the server has bounded its size."""
+
+    def behavior(request: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return check_answer(handle(request), "ask for fewer units, or name the configurations that are known")
+        except Exception as error:
+            problem = refuse(error, method)
+        abort(context, problem)
+
+    return grpc.unary_unary_rpc_method_handler(behavior)
+
+
+def _stream(handle: Handle, method: str, answer: Any, streams: Streams) -> Handler:
+    """A stream of calls about one unit each; a bad one is answered with a Failure, and the stream goes on."""
+
+    def behavior(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for request in requests:
+            try:
+                if len(request) > MAX_SINGLE_BYTES:
+                    failure = _failure(too_large(len(request), MAX_SINGLE_BYTES))
+                    response = answer(failure=failure).SerializeToString()
+                else:
+                    response = handle(request)
+            except Exception as error:
+                problem = refuse(error, method)
+                break
+            yield response
+        else:
+            return
+        abort(context, problem)
+
+    return grpc.stream_stream_rpc_method_handler(streams.bound(behavior))
+
+
+def _failure(error: SortitionError) -> common_pb2.Failure:
+    violations = [
+        common_pb2.FieldViolation(field=found.field, description=found.description) for found in error.violations
+    ]
+    return common_pb2.Failure(code=to_status(error).code, message=error.message, violations=violations)

@@ -1,0 +1,184 @@
+"""The server: every service, its bounds, and the address it listens on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc
+from grpc_reflection.v1alpha import reflection
+
+from sortition.api import admin, analysis
+from sortition.api.address import Listen, prepare_socket
+from sortition.api.admin import Admin
+from sortition.api.analysis import Analysis
+from sortition.api.backend import BackendSource
+from sortition.api.control import control_handlers
+from sortition.api.data import ASSIGNMENT, RECORDING, data_handlers
+from sortition.api.health import SERVICE as HEALTH
+from sortition.api.health import Health
+from sortition.api.limits import MAX_MESSAGE_BYTES
+from sortition.api.streams import Streams
+from sortition.core import Engine
+from sortition.errors import Unavailable
+from sortition.rpc.v1 import admin_pb2
+
+__all__ = ["SERVICES", "Server", "build_server"]
+
+SERVICES: Final = (ASSIGNMENT, RECORDING, admin.SERVICE.full_name, analysis.SERVICE.full_name)
+"""The services of the contract."""
+
+# Those that wait for the database; they share these threads and take none from the hot path.
+_CONTROL_THREADS: Final = 4
+# Unary calls that are answered or wait for their turn: at 10,000 a second, a tenth of a second for the last one.
+_MAX_CALLS: Final = 1024
+# Calls and streams of one connection; further ones wait in the client.
+_MAX_CALLS_PER_CONNECTION: Final = 256
+_MAX_METADATA_BYTES: Final = 8 * 1024
+
+_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    # Two servers on one port would share its calls and split the truth between them: the second one has to fail.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
+    ("grpc.max_concurrent_streams", _MAX_CALLS_PER_CONNECTION),
+    # A peer that vanished without a word gives its streams back within a minute and a half.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+
+class _Registrar:
+    """Takes what generated code registers, and puts streaming behaviours under the bound on streams."""
+
+    def __init__(self, server: grpc.Server, streams: Streams) -> None:
+        self._server = server
+        self._streams = streams
+
+    def add_generic_rpc_handlers(self, _handlers: object) -> None:
+        """Nothing: the same handlers come once more by name."""
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        bound = {
+            name: handler._replace(stream_stream=self._streams.bound(handler.stream_stream))
+            if handler.stream_stream
+            else handler
+            for name, handler in handlers.items()
+        }
+        register(self._server, {service: bound})
+
+
+def register(server: grpc.Server, services: dict[str, dict[str, Any]]) -> None:
+    """Adds `services`, by name and method, to `server`."""
+    for service, handlers in services.items():
+        # Registered with the core of grpc, a method is found without asking every service for it: 5 to 15 % more calls.
+        server.add_registered_method_handlers(service, handlers)  # type: ignore[attr-defined]
+
+
+class Server:
+    """A server that is built and not yet listening."""
+
+    def __init__(
+        self,
+        server: grpc.Server,
+        listen: Listen,
+        health: Health,
+        streams: Streams,
+        threads: Iterable[ThreadPoolExecutor],
+    ) -> None:
+        self._server = server
+        self._listen = listen
+        self._streams = streams
+        self._threads = tuple(threads)
+        self._bound = False
+        self.health = health
+        self.address = str(listen)
+
+    def start(self) -> None:
+        """Listens; `address` tells where, with the port that was chosen.
+
+        Raises:
+            Unavailable: The address is in use or does not exist on this machine.
+            SettingsError: The socket's directory is open to others or cannot be made.
+        """
+        self.address = self._listen.with_port(self._bind())
+        self._bound = True
+        self._server.start()
+
+    def _bind(self) -> int:
+        path = self._listen.path
+        if path is not None:
+            prepare_socket(path)
+        # A socket belongs to its owner from its first moment on.
+        before = os.umask(0o177) if path is not None else None
+        try:
+            port = self._server.add_insecure_port(str(self._listen))
+        except RuntimeError as error:
+            raise Unavailable(
+                f"listen: cannot listen on {self._listen}; the port may be in use: stop its owner, or choose another"
+            ) from error
+        finally:
+            if before is not None:
+                os.umask(before)
+        return port
+
+    def stop(self, grace_s: float) -> threading.Event:
+        """Stops accepting calls and gives those under way `grace_s` seconds; the event is set once all are over."""
+        self.health.drain()
+        stopped = self._server.stop(grace_s)
+        self._streams.drain()
+        return stopped
+
+    def close(self) -> None:
+        """Lets its threads go, and removes its socket."""
+        self._streams.close()
+        for threads in self._threads:
+            threads.shutdown(wait=False)
+        # Unless it was found in use: then it is somebody else's.
+        if self._bound and self._listen.path is not None:
+            self._listen.path.unlink(missing_ok=True)
+
+
+def build_server(
+    listen: Listen,
+    engine: Engine,
+    backend: BackendSource,
+    info: Callable[[], admin_pb2.ServerInfo],
+    *,
+    workers: int = 4,
+    max_streams: int = 32,
+) -> Server:
+    """Builds the server with all its services.
+
+    Args:
+        listen: Where it will listen.
+        engine: What answers the hot path.
+        backend: Where the control plane finds the lifecycle.
+        info: Describes this sidecar.
+        workers: Threads for unary calls of the hot path; four answer the most.
+        max_streams: Streams that may be open at the same time; each keeps a thread, apart from the workers.
+    """
+    streams = Streams(max_streams)
+    control = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="sortition-control")
+    calls = ThreadPoolExecutor(workers, thread_name_prefix="sortition-call")
+    server = grpc.server(
+        calls,
+        options=_OPTIONS,
+        maximum_concurrent_rpcs=_MAX_CALLS + max_streams,
+    )
+    register(server, data_handlers(engine, streams))
+    register(server, control_handlers(admin.SERVICE, Admin(backend, info), control))
+    register(server, control_handlers(analysis.SERVICE, Analysis(backend), control))
+    health = Health(SERVICES)
+    health.register(server)
+    reflection.enable_server_reflection(
+        (*SERVICES, HEALTH, reflection.SERVICE_NAME),
+        _Registrar(server, streams),  # type: ignore[arg-type]
+    )
+    return Server(server, listen, health, streams, (calls, control))

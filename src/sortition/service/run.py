@@ -1,0 +1,56 @@
+"""A sidecar as a process: signals, logs, and the way it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sortition.service.logs import configure_logs
+from sortition.service.sidecar import Service
+from sortition.settings import Settings
+
+__all__ = ["serve"]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve(settings: Settings) -> None:
+    """Runs a sidecar until SIGTERM or SIGINT, then drains it. Only for the main thread: signals are told to no other.
+
+    Args:
+        settings: Its settings.
+
+    Raises:
+        SortitionError: It could not be started, or what it had recorded could not be stored at the end.
+    """
+    configure_logs(settings.log_level)
+    service = Service(settings)
+    # Before the start, so that a signal during it is not lost; until behind the drain, so that a second one changes
+    # nothing: draining is bounded, and what would be lost by hurrying has been acknowledged.
+    with _signalled() as wait:
+        service.start()
+        wait()
+        service.stop()
+
+
+@contextmanager
+def _signalled() -> Iterator[Callable[[], object]]:
+    """Catches the signals; yields a function that returns once there was one.
+
+    A handler that runs Python code could interrupt the main thread while that holds the very lock the handler needs. So
+    nothing is done in one: the interpreter writes a byte into a pipe, and the main thread reads it.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+    try:
+        yield lambda: os.read(read, 1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(woken)
+        os.close(read)
+        os.close(write)

@@ -1,0 +1,273 @@
+"""One sidecar: started, serving, drained."""
+
+from __future__ import annotations
+
+import random
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+import structlog
+
+from sortition import core
+from sortition.api.address import parse_listen
+from sortition.api.backend import Backend
+from sortition.api.convert import timestamp
+from sortition.api.server import Server, build_server
+from sortition.core import Engine
+from sortition.errors import SortitionError, StoreError, StoreUnavailable
+from sortition.lifecycle import load_local
+from sortition.rpc.v1 import admin_pb2
+from sortition.service.state import StateDirectory
+from sortition.service.storage import Storage, open_database
+from sortition.settings import Settings
+from sortition.store import Database
+
+__all__ = ["Service"]
+
+_log = structlog.get_logger("sortition.service")
+
+# How long grpc may take to notice that the calls it has cancelled are over.
+_CANCEL_S = 5.0
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 15.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Service:
+    """A sidecar in this process.
+
+    When the database cannot be reached at the start, it answers from the last good snapshot and keeps what is recorded
+    in memory, within the engine's bounds, until the database is there; the control plane is unavailable until then.
+    """
+
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> None:
+        """Makes a sidecar that is not running yet.
+
+        Args:
+            settings: Its settings.
+            now: The clock of the control plane; aware, in UTC.
+        """
+        self._settings = settings
+        self._now = now
+        self._listen = parse_listen(settings.listen)
+        self._started_at = now()
+        self._state: StateDirectory | None = None
+        self._engine: Engine | None = None
+        self._server: Server | None = None
+        self._storage: Storage | None = None
+        self._tending: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._one_stop = threading.Lock()
+        self._over = threading.Event()
+
+    @property
+    def address(self) -> str:
+        """Where it listens: ``host:port`` with the port that was chosen, or ``unix:/path``."""
+        return self._server.address if self._server else str(self._listen)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a snapshot is loaded, so that calls are answered."""
+        return self._engine is not None and self._engine.ready
+
+    @property
+    def attached(self) -> bool:
+        """Whether the database has been reached."""
+        return self._storage is not None
+
+    def start(self) -> None:
+        """Starts, and returns once it listens.
+
+        Raises:
+            SettingsError: A setting cannot be used.
+            FailedPrecondition: Another sidecar uses the state directory.
+            Unavailable: The address is in use.
+            StoreUnavailable: The database cannot be reached, and there is no last good snapshot to answer from.
+            StoreError: The database cannot be used.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self._release(drain_s=0)
+            raise
+
+    def _start(self) -> None:
+        self._state = StateDirectory(self._settings.state_dir)
+        self._engine = self._make_engine(self._state)
+        self._server = build_server(
+            self._listen,
+            self._engine,
+            self._backend,
+            self._info,
+            workers=self._settings.workers,
+            max_streams=self._settings.max_streams,
+        )
+        self._server.start()
+        if self.ready:
+            self._server.health.serving()
+        if not (self.ready and self.attached):
+            self._tending = threading.Thread(target=self._tend, name="sortition-attach", daemon=True)
+            self._tending.start()
+        self._state.announce(self.address)
+        _log.info("listening", address=self.address, ready=self.ready, database=self.attached)
+
+    def _make_engine(self, state: StateDirectory) -> Engine:
+        """Returns the engine, attached to the database, or else with the last good snapshot."""
+        key = state.kept_key()
+        try:
+            db = open_database(self._settings, state)
+            engine = Engine(unit_key=db.installation_key)
+            try:
+                self._attach(db, engine, state)
+            except BaseException:
+                db.close()
+                if db.installation_key != key:
+                    # What is kept here belongs to another database: neither its snapshot nor its key is of any use.
+                    key = None
+                raise
+        except StoreUnavailable as error:
+            if key is None:
+                raise
+            engine = Engine(unit_key=key)
+            if not load_local(engine, state.snapshot):
+                raise
+            _log.error("database not reached", error=error.message)
+        else:
+            state.keep_key(db.installation_key)
+        return engine
+
+    def _attach(self, db: Database, engine: Engine, state: StateDirectory) -> None:
+        self._storage = Storage.attach(db, engine, settings=self._settings, state=state, now=self._now)
+
+    def _tend(self) -> None:
+        """Tries to attach the database until it is there, and tells of readiness as soon as there is a snapshot."""
+        assert self._server is not None
+        failures = 0
+        while not (self.attached and self.ready):
+            # At random, so that sidecars that lost their database together do not come back together.
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
+            if self._stopping.wait(pause):
+                return
+            if not self.attached:
+                failures = 0 if self._try_to_attach() else failures + 1
+        self._server.health.serving()
+
+    def _try_to_attach(self) -> bool:
+        assert self._state is not None
+        assert self._engine is not None
+        try:
+            db = open_database(self._settings, self._state)
+            try:
+                if db.installation_key != self._state.kept_key():
+                    raise StoreError(
+                        f"{db.name}: is not the database that state_dir {self._state.path} was used with; restart the"
+                        " sidecar to use it, and lose what it has recorded since its start"
+                    )
+                self._attach(db, self._engine, self._state)
+            except BaseException:
+                db.close()
+                raise
+        except SortitionError as error:
+            _log.warning("database not reached", error=error.message)
+            return False
+        except Exception as error:
+            # Nobody would notice that this thread has ended; the next attempt may go better.
+            _log.error("database not attached", exception="".join(traceback.format_exception(error)))
+            return False
+        _log.info("database reached")
+        return True
+
+    def _backend(self) -> Backend:
+        if self._storage is None:
+            raise StoreUnavailable(
+                "the database could not be reached since the start; assign and record go on, try again later"
+            )
+        return self._storage.backend
+
+    def _info(self) -> admin_pb2.ServerInfo:
+        assert self._engine is not None
+        storage = self._storage
+        info = admin_pb2.ServerInfo(
+            version=core.__version__,
+            writer=storage.writer if storage else "",
+            database=storage.db.kind if storage else "",
+            snapshot_version=self._engine.snapshot_version,
+            snapshot_hash=self._engine.snapshot_hash.hex(),
+            started_at=timestamp(self._started_at),
+            counters=self._engine.counters(),
+        )
+        if storage:
+            flushes = storage.flusher.state
+            info.flushed_batch = flushes.flushed_batch
+            info.flush_failures = flushes.failures
+            if flushes.flushed_at:
+                info.flushed_at.FromDatetime(flushes.flushed_at)
+        return info
+
+    def request_stop(self) -> None:
+        """Makes `wait` return. Not for signal handlers: they could interrupt the thread that holds its lock."""
+        self._stopping.set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until a stop is requested; returns whether it was."""
+        return self._stopping.wait(timeout_s)
+
+    def stop(self, drain_s: float | None = None) -> None:
+        """Drains: no new calls, those under way finish, everything recorded goes to the database.
+
+        Later calls do nothing.
+
+        Args:
+            drain_s: Seconds for the calls under way, and again for the flush; the setting when None.
+
+        Raises:
+            StoreUnavailable: The flush failed; what it could not store is lost, and the message says what.
+            SortitionError: The database cannot be used; likewise.
+        """
+        with self._one_stop:
+            if not self._over.is_set():
+                self._over.set()
+                self._release(self._settings.drain_s if drain_s is None else drain_s)
+
+    def _release(self, drain_s: float) -> None:
+        self._stopping.set()
+        if self._state:
+            self._state.withdraw()
+        try:
+            if self._server:
+                _log.info("draining", drain_s=drain_s)
+                self._server.stop(drain_s).wait(drain_s + _CANCEL_S)
+            if self._tending:
+                # An attempt to reach the database is bounded by its time limit.
+                self._tending.join()
+            self._flush_last(drain_s)
+        finally:
+            if self._server:
+                self._server.close()
+            if self._state:
+                self._state.close()
+                self._state = None
+        _log.info("stopped")
+
+    def _flush_last(self, drain_s: float) -> None:
+        if self._engine is None:
+            return
+        try:
+            if self._storage:
+                self._storage.close(drain_s)
+            elif self._unflushed():
+                raise StoreUnavailable("the database could not be reached since the start")
+        except SortitionError as error:
+            lost = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self._unflushed().items())
+            text = f"{error.message}; lost with the memory of this process: {lost or 'the last batch'}"
+            raise type(error)(text) from error
+
+    def _unflushed(self) -> dict[str, int]:
+        assert self._engine is not None
+        held = self._engine.counters()
+        return {name: held[name] for name in ("live_cells", "pending_exposures") if held[name]}

@@ -1,0 +1,76 @@
+"""The database and everything that works on it, opened together and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sortition.api.backend import Backend
+from sortition.core import Engine
+from sortition.flusher import Flusher
+from sortition.lifecycle import AuditLog, Experiments, SnapshotKeeper, Subjects
+from sortition.service.state import StateDirectory
+from sortition.settings import Settings
+from sortition.store import BatchWriter, Database, sqlite_url
+
+__all__ = ["Storage", "open_database"]
+
+
+def open_database(settings: Settings, state: StateDirectory) -> Database:
+    """Opens the configured database, else the one in the state directory.
+
+    Raises:
+        StoreUnavailable: It could not be reached.
+        StoreError: It cannot be used.
+    """
+    url = settings.database_url or sqlite_url(state.database)
+    return Database.open(url, timeout_s=settings.database_timeout_s)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A database that is open, and what works on it."""
+
+    db: Database
+    writer: str
+    flusher: Flusher
+    keeper: SnapshotKeeper
+    backend: Backend
+
+    @classmethod
+    def attach(
+        cls, db: Database, engine: Engine, *, settings: Settings, state: StateDirectory, now: Callable[[], datetime]
+    ) -> Storage:
+        """Brings the newest snapshot to the engine, and begins to flush what the engine records.
+
+        Raises:
+            StoreUnavailable: The database could not be reached; nothing was begun, and it can be tried again.
+            StoreError: It cannot be used.
+        """
+        # What can fail comes first: the flusher tells the engine about the writer, and that can be done only once.
+        batches = BatchWriter(db, settings.writer or state.writer_name())
+        keeper = SnapshotKeeper(db, engine, state.snapshot, poll_s=settings.snapshot_interval_s)
+        flusher = Flusher(engine, batches, interval_s=settings.flush_interval_s)
+
+        def changed() -> None:
+            # The change is stored; when it cannot be loaded now, the keeper says so in the log and tries again.
+            keeper.refresh()
+
+        experiments = Experiments(db, flush=flusher.flush, changed=changed, now=now)
+        backend = Backend(experiments, Subjects(db, changed=changed, now=now), AuditLog(db))
+        keeper.start()
+        flusher.start()
+        return cls(db, batches.name, flusher, keeper, backend)
+
+    def close(self, drain_s: float) -> None:
+        """Flushes what was recorded, for at most `drain_s` seconds, and closes the database.
+
+        Raises:
+            SortitionError: Not everything could be flushed.
+        """
+        try:
+            self.keeper.stop()
+            self.flusher.stop(drain_s)
+        finally:
+            self.db.close()

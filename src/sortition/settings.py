@@ -1,0 +1,196 @@
+"""The settings of a sidecar: flags over environment over file over defaults.
+
+::
+
+    setting              environment                      default
+    state_dir            SORTITION_STATE_DIR              the user's own, such as ~/.local/state/sortition
+    listen               SORTITION_LISTEN                 127.0.0.1:7117
+    database_url         SORTITION_DATABASE_URL           sortition.db in the state directory
+    database_timeout_s   SORTITION_DATABASE_TIMEOUT_S     10
+    writer               SORTITION_WRITER                 a random name, kept in the state directory
+    flush_interval_s     SORTITION_FLUSH_INTERVAL_S       5
+    snapshot_interval_s  SORTITION_SNAPSHOT_INTERVAL_S    0.5
+    workers              SORTITION_WORKERS                4
+    max_streams          SORTITION_MAX_STREAMS            32
+    drain_s              SORTITION_DRAIN_S                10
+    log_level            SORTITION_LOG_LEVEL              info
+
+The file is TOML with the same names at its top: the one --config names, else SORTITION_CONFIG, else none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from sortition import locations
+from sortition.api.address import parse_listen
+from sortition.errors import SettingsError, Violation
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["CONFIG_VARIABLE", "Settings", "load"]
+
+_PREFIX = "SORTITION_"
+CONFIG_VARIABLE = f"{_PREFIX}CONFIG"
+"""The environment variable that names the file."""
+
+_FLAGS = "flag"
+
+
+def _directory(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _listen(text: str) -> str:
+    try:
+        parse_listen(text)
+    except SettingsError as error:
+        raise PydanticCustomError("setting", "{text}", {"text": error.violations[0].description}) from None
+    return text
+
+
+def _database(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("sqlite:///", "postgresql://")):
+        text = "must begin with sqlite:/// or postgresql://"
+        raise PydanticCustomError("setting", "{text}", {"text": text})
+    return url
+
+
+class Settings(BaseSettings):
+    """The settings of a sidecar. Make them with `load`.
+
+    Attributes:
+        state_dir: Where the sidecar keeps its state; made with mode 0700. One sidecar at a time uses it.
+        listen: ``host:port`` on loopback (port 0: any free one) or ``unix:/path``.
+        database_url: ``sqlite:///…`` or ``postgresql://…``; None for a file in the state directory.
+        database_timeout_s: How long a lock or a connection is waited for, in seconds.
+        writer: The name under which this sidecar writes; None for a random one, kept in the state directory.
+        flush_interval_s: Seconds between two flushes.
+        snapshot_interval_s: Seconds between two looks for changes made through other sidecars.
+        workers: Threads for unary calls of the hot path.
+        max_streams: Streams open at the same time.
+        drain_s: Seconds that calls under way, and then the last flush, are given at the end.
+        log_level: What is logged: debug, info, warning or error.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    state_dir: Annotated[Path, AfterValidator(_directory)] = Field(default_factory=locations.state_dir)
+    listen: Annotated[str, AfterValidator(_listen)] = locations.DEFAULT_TARGET
+    # It may hold a password.
+    database_url: Annotated[str | None, AfterValidator(_database)] = Field(default=None, repr=False)
+    database_timeout_s: float = Field(default=10, ge=0.1, le=300)
+    writer: str | None = Field(default=None, min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")
+    flush_interval_s: float = Field(default=5, ge=0.05, le=3600)
+    # Two seconds are promised between a change on one sidecar and the answers of another.
+    snapshot_interval_s: float = Field(default=0.5, ge=0.05, le=1.5)
+    workers: int = Field(default=4, ge=1, le=64)
+    max_streams: int = Field(default=32, ge=1, le=1024)
+    drain_s: float = Field(default=10, ge=0, le=3600)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Returns the sources, the strongest first. Keywords are flags; `load` adds the file's values."""
+        flags, file = init_settings, {}
+        if isinstance(init_settings, InitSettingsSource):
+            given = dict(init_settings.init_kwargs)
+            file = given.pop(_FILE_KEY, {})
+            flags = InitSettingsSource(settings_cls, given)
+        return flags, env_settings, InitSettingsSource(settings_cls, file)
+
+
+# How `load` hands the file's values to the sources; no setting can have this name.
+_FILE_KEY = "<file>"
+
+
+def load(flags: Mapping[str, object] | None = None, *, config: str | os.PathLike[str] | None = None) -> Settings:
+    """Returns the settings in force.
+
+    Args:
+        flags: What was given on the command line, by the name of the setting; those that are None were not given.
+        config: The file; the one SORTITION_CONFIG names when None.
+
+    Raises:
+        SettingsError: Lists every setting that is wrong, with its value and where it came from.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    path = config or os.environ.get(CONFIG_VARIABLE)
+    file = _read(Path(path).expanduser()) if path else {}
+    sources = _Sources(given, file, str(path))
+    if urlsplit(str(given.get("database_url", ""))).password:
+        raise _error([Violation("database_url", f"holds a password, which {sources.advice}")])
+    try:
+        return Settings(**given, **{_FILE_KEY: file})  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _error([sources.violation(detail) for detail in error.errors()]) from None
+
+
+def _error(found: list[Violation]) -> SettingsError:
+    return SettingsError("; ".join(str(violation) for violation in found), found)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            values: dict[str, Any] = tomllib.load(file)
+            return values
+    except OSError as error:
+        raise _error(
+            [Violation("config", f"{path} cannot be read ({error.strerror}); check --config or {CONFIG_VARIABLE}")]
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _error([Violation("config", f"{path} is not valid TOML: {error}")]) from error
+
+
+class _Sources:
+    """Knows which source a setting came from."""
+
+    advice = "other users of this machine can see on the command line; put it into SORTITION_DATABASE_URL or the file"
+
+    def __init__(self, flags: Mapping[str, object], file: Mapping[str, object], path: str) -> None:
+        self._flags = flags
+        self._file = file
+        self._path = path
+
+    def violation(self, detail: ErrorDetails) -> Violation:
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        source = self._source(name)
+        if detail["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            return Violation(name, f"is not a setting (from {source}); the settings are {known}")
+        message = detail["msg"][:1].lower() + detail["msg"][1:]
+        if detail["type"] != "setting":
+            message = f"{message}, but is {str(detail['input'])[:80]!r}"
+        # An address or a database's URL may hold what should not be shown.
+        return Violation(
+            name, f"{message} (from {source})" if name != "database_url" else f"{detail['msg']} (from {source})"
+        )
+
+    def _source(self, name: str) -> str:
+        if name in self._flags:
+            return f"the flag --{name.replace('_', '-')}"
+        variable = f"{_PREFIX}{name.upper()}"
+        # The environment is read without regard to case.
+        if any(key.upper() == variable and value for key, value in os.environ.items()):
+            return f"the environment variable {variable}"
+        return f"the file {self._path}" if name in self._file else "the defaults"
