@@ -1,0 +1,346 @@
+"""The client for ordinary code and threads."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+import grpc
+
+from sortition.client.decorator import Decorated
+from sortition.client.measure import Automatic
+from sortition.client.observations import Values, observations
+from sortition.client.protocol import Call, OnError, Pause, Protocol, Steps
+from sortition.client.stats import ClientStats
+from sortition.client.target import find_target
+from sortition.client.transport import CHANNEL_OPTIONS, METHODS
+from sortition.client.trial import TrialBase
+from sortition.client.wanted import Wanted, unit_text
+from sortition.errors import SortitionError
+
+__all__ = ["Client", "Trial"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Client:
+    """Asks the sidecar for variants and says how it went; safe to share between threads.
+
+    It never raises into the agent unless asked to: while the sidecar is away, units get the configured default after at
+    most `timeout_s`, and then at once until the sidecar is back; outcomes wait in a bounded buffer and are sent with
+    later calls. It starts no thread. A forked process gets its own connection and identity.
+
+    Args:
+        target: The sidecar's address, such as "127.0.0.1:7117" or "unix:/run/sortition.sock". When absent: the
+            environment variable SORTITION_TARGET, else what the running sidecar has announced, else 127.0.0.1:7117.
+        organization: Who owns the experiments.
+        timeout_s: How long one call may keep the agent waiting, retries included, in seconds.
+        defaults: Configurations for when the sidecar gives no answer, by the name they are asked for, such as
+            ``{"search-agent": {"strategy": "sequential"}}``; ``{}`` for others.
+        on_error: "default" logs and counts what goes wrong; "raise" raises it, as classes of `sortition.errors`. An
+            outcome that could not be delivered is kept and sent again in both cases.
+        buffer_size: How many outcomes may wait while the sidecar is away; further ones are dropped and counted.
+        duration: The metric under which a trial's duration is recorded where the experiment declares it; none when
+            empty.
+        duration_unit: The unit of that metric: "s", "ms" or "us".
+        success: The metric under which it is recorded whether a trial ended without an exception, where the experiment
+            declares it; none when empty.
+
+    Raises:
+        ValueError: An argument is outside its range.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        organization: str = "default",
+        timeout_s: float = 0.25,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
+        on_error: OnError = "default",
+        buffer_size: int = 1024,
+        duration: str = "duration",
+        duration_unit: str = "s",
+        success: str = "success",
+    ) -> None:
+        self._protocol = Protocol(
+            organization=organization,
+            timeout_s=timeout_s,
+            defaults=defaults,
+            on_error=on_error,
+            buffer_size=buffer_size,
+        )
+        self._automatic = Automatic(duration, duration_unit, success)
+        self._connection = _Connection(target)
+        _open_clients.add(self)
+
+    @property
+    def stats(self) -> ClientStats:
+        """What this client did since it was made, and what waits or was dropped."""
+        return self._protocol.stats
+
+    @property
+    def target(self) -> str:
+        """The sidecar's address, as it was found last."""
+        return self._connection.target
+
+    def assign(
+        self,
+        subject: str | None = None,
+        /,
+        *,
+        unit: object,
+        experiment: str | None = None,
+        any_of: Sequence[str] | None = None,
+        expose: bool = True,
+        default: Mapping[str, Any] | None = None,
+        duration: str | None = None,
+        duration_unit: str | None = None,
+        success: str | None = None,
+    ) -> Trial:
+        """Asks for a unit's variant. Use the trial in a ``with`` block, or call its `finish`.
+
+        Args:
+            subject: What is experimented on: the id of an agent, or ``kind/id`` such as "prompt/greeting".
+            unit: The id that is randomized, such as that of the session: text, an integer or a UUID.
+            experiment: The key of an experiment, instead of a subject.
+            any_of: Several subjects, of which the first with an experiment is meant, instead of one.
+            expose: Whether the unit counts as exposed at once; if not, call the trial's `expose` when the variant is
+                used.
+            default: The configuration to use if the sidecar gives no answer, instead of the client's.
+            duration: Replaces the client's `duration` for this trial.
+            duration_unit: Replaces the client's `duration_unit` for this trial.
+            success: Replaces the client's `success` for this trial.
+
+        Returns:
+            The trial. Its reason is `Reason.DEFAULT` when the sidecar gave no answer, and its `error` says why.
+
+        Raises:
+            TypeError: Not exactly one of `subject`, `experiment` and `any_of` is given.
+            SortitionError: Only with ``on_error="raise"``: the sidecar refused, or was not reached in time.
+        """
+        wanted = Wanted.of(subject, experiment, any_of)
+        automatic = self._automatic.but(duration, duration_unit, success)
+        try:
+            text = unit_text(unit)
+        except SortitionError as error:
+            return Trial(self, "", self._protocol.fallback(wanted, error, default), automatic)
+        answer = self._run(self._protocol.assign(wanted, text, expose=expose, default=default))
+        return Trial(self, text, answer, automatic)
+
+    def record(self, experiment: str, values: Mapping[str, Values], *, unit: object, variant: str = "") -> None:
+        """Records what became known of a unit outside its trial, such as a rating that came a day later.
+
+        Args:
+            experiment: The experiment's key, as the trial had it.
+            values: Values by metric; several of one metric as a list.
+            unit: The id that was randomized.
+            variant: The variant's name, as the trial had it; the sidecar checks it against the assignment.
+
+        Raises:
+            SortitionError: Only with ``on_error="raise"``.
+        """
+        try:
+            parcel = self._protocol.parcel(experiment, unit_text(unit), variant, observations(values))
+        except SortitionError as error:
+            self._protocol.refuse_values(error, experiment)
+            return
+        if parcel is not None:
+            self._run(self._protocol.record(parcel))
+
+    def experiment(
+        self, subject: str | None = None, /, *, unit: str, **options: Any
+    ) -> Callable[[Callable[P, R]], Callable[..., R]]:
+        """Makes every call of a function a trial.
+
+        ::
+
+            @client.experiment("search-agent", unit="session_id")
+            def answer(question, session_id, *, trial):
+                return search(question, **trial.config)
+
+        Args:
+            subject: What is experimented on; see `assign`.
+            unit: The name of the parameter that holds the unit's id.
+            **options: More arguments of `assign`.
+
+        Returns:
+            A decorator. The function has to take the keyword argument `trial`, which its callers do not give.
+
+        Raises:
+            TypeError: The function has no parameter `trial` or `unit`, or it is a coroutine function or a generator.
+        """
+        Wanted.of(subject, options.get("experiment"), options.get("any_of"))
+
+        def decorate(function: Callable[P, R]) -> Callable[..., R]:
+            decorated = Decorated(function, unit, asynchronous=False)
+
+            def call(*args: Any, **kwargs: Any) -> R:
+                with self.assign(subject, unit=decorated.unit_of(args, kwargs), **options) as trial:
+                    return function(*args, **{**kwargs, "trial": trial})
+
+            return decorated.dress(call)
+
+        return decorate
+
+    def flush(self, timeout_s: float = 2.0) -> int:
+        """Sends the outcomes that wait, for at most `timeout_s` seconds; returns how many still do."""
+        return self._run(self._protocol.flush(timeout_s))
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Sends what waits for at most `timeout_s` seconds, and closes the connection; called by itself at exit."""
+        self._run(self._protocol.close(timeout_s))
+        self._connection.close()
+        _open_clients.discard(self)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, steps: Steps[T]) -> T:
+        """Holds a conversation, waiting in this thread."""
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    came = self._perform(step)
+                except BaseException as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(came)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _perform(self, step: Call | Pause) -> Any:
+        if isinstance(step, Call):
+            return self._connection.call(step)
+        return time.sleep(step.seconds)
+
+    def _after_fork(self) -> None:
+        self._protocol.after_fork()
+        self._connection.after_fork()
+
+
+class Trial(TrialBase):
+    """One unit's trial: ``with client.assign(...) as trial``.
+
+    Leaving the block sends everything in one call, with the duration and whether it succeeded. An exception inside
+    counts as a failure and goes on.
+    """
+
+    def __init__(self, client: Client, unit: str, answer: Any, automatic: Automatic) -> None:
+        super().__init__(client._protocol, unit, answer, automatic)
+        self._client = client
+
+    def expose(self) -> bool:
+        """Marks the unit as exposed, after ``assign(..., expose=False)``; returns whether it is now."""
+        return self.recording and self._client._run(self._protocol.expose(self.experiment, self.unit))
+
+    def finish(self, *, failed: bool = False) -> None:
+        """Ends the trial and sends what was measured; leaving the ``with`` block does the same.
+
+        Args:
+            failed: Whether it failed.
+
+        Raises:
+            SortitionError: Only with ``on_error="raise"``.
+        """
+        parcel = self._finish(failed)
+        if parcel is not None:
+            self._client._run(self._protocol.record(parcel))
+
+    def __enter__(self) -> Trial:
+        self._watch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.finish(failed=error is not None)
+        except SortitionError:
+            # What went wrong inside is the more important news.
+            if error is None:
+                raise
+
+
+class _Connection:
+    """The channel: opened by the first call, and to where the sidecar is by then."""
+
+    def __init__(self, configured: str | None) -> None:
+        self._configured = configured
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._methods: dict[str, Any] = {}
+        self._lost = False
+        self.target = find_target(configured)
+
+    def call(self, step: Call) -> Any:
+        """Makes one call."""
+        if self._channel is None or self._lost:
+            self._open()
+        try:
+            return self._methods[step.method](step.request, timeout=step.timeout_s)
+        except grpc.RpcError:
+            self._lost = True
+            raise
+
+    def close(self) -> None:
+        """Closes the channel."""
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+
+    def after_fork(self) -> None:
+        """Forgets the channel, which is the parent's."""
+        self._lock = threading.Lock()
+        self._channel = None
+
+    def _open(self) -> None:
+        """Opens a channel, or another one if the sidecar has moved."""
+        with self._lock:
+            self._lost = False
+            target = find_target(self._configured)
+            if self._channel is not None and target == self.target:
+                return
+            former, self.target = self._channel, target
+            self._channel = channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+            self._methods = {
+                name: channel.unary_unary(path, lambda message: message.SerializeToString(), read)
+                for name, (path, read) in METHODS.items()
+            }
+            if former is not None:
+                former.close()
+
+
+_EXIT_S = 2.0
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    # However many clients there are, the process ends in time.
+    deadline = time.monotonic() + _EXIT_S
+    for client in list(_open_clients):
+        client.close(max(0.0, deadline - time.monotonic()))
+
+
+def _after_fork() -> None:
+    for client in list(_open_clients):
+        client._after_fork()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
