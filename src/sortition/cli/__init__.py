@@ -1,0 +1,24 @@
+"""The command line.
+
+Each command is in the file of its subject; what all share is in `command`, `session`, `output` and `group`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits.
+
+    Args:
+        arguments: What follows the program's name; from the process when absent.
+
+    Raises:
+        SystemExit: Always, with a code of `sortition.cli.exit_codes.ExitCode`.
+    """
+    from sortition.cli.app import app
+
+    app(args=arguments, prog_name="sortition")

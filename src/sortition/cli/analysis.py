@@ -1,0 +1,102 @@
+"""What the outcomes say: ``status``, ``analyze`` and ``power``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sortition.cli.command import command
+from sortition.cli.experiments import Key
+from sortition.cli.pages import collect
+from sortition.cli.session import Session
+from sortition.errors import InvalidArgument
+
+__all__ = ["register"]
+
+_LARGEST_PAGE = 100
+_KINDS = ("binary", "continuous")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    command(app, "status")(status)
+    command(app, "analyze")(analyze)
+    command(app, "power")(power)
+
+
+def status(
+    session: Session,
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="The key of an experiment; default: all running and paused.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    page_token: Annotated[str, typer.Option(metavar="TOKEN", help="Where to go on.")] = "",
+) -> None:
+    """Show where experiments stand, and what is missing."""
+    from sortition.render import status_table, status_view
+    from sortition.rpc.v1.analysis_pb2 import ExperimentReport, GetStatusRequest, ListStatusRequest
+
+    if key is not None:
+        request = GetStatusRequest(key=key, organization=session.organization)
+        report: ExperimentReport = session.call(session.analysis.GetStatus, request)
+        session.show(report, lambda: status_view(report))
+        return
+    listing = ListStatusRequest(organization=session.organization)
+    answer = collect(
+        session, session.analysis.ListStatus, listing, "reports",
+        limit=limit, token=page_token, largest_page=_LARGEST_PAGE,
+    )  # fmt: skip
+    session.show(answer, lambda: status_table(answer.reports))
+
+
+def analyze(session: Session, key: Key) -> None:
+    """Compare every variant with the control, and say what to do."""
+    from sortition.render import analysis_table
+    from sortition.rpc.v1.admin_pb2 import GetExperimentRequest
+    from sortition.rpc.v1.analysis_pb2 import AnalysisResult, AnalyzeRequest
+    from sortition.rpc.v1.experiment_pb2 import Experiment
+
+    request = AnalyzeRequest(key=key, organization=session.organization)
+    result: AnalysisResult = session.call(session.analysis.Analyze, request)
+    named = GetExperimentRequest(key=key, organization=session.organization)
+    experiment: Experiment = session.call(session.admin.GetExperiment, named)
+    session.show(result, lambda: analysis_table(result, experiment))
+
+
+def power(
+    session: Session,
+    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="A stored experiment; default: a plan.")] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Plan: binary or continuous.")] = "binary",
+    baseline: Annotated[
+        float | None, typer.Option(help="Plan: the control's expected mean, or rate in (0, 1).")
+    ] = None,
+    sd: Annotated[float, typer.Option(help="Plan: the standard deviation per unit of a continuous metric.")] = 0.0,
+    mde: Annotated[float | None, typer.Option(help="Plan: the relative difference to be found.")] = None,
+    confidence: Annotated[float, typer.Option(help="Plan: 1 - significance.")] = 0.95,
+    wanted: Annotated[float, typer.Option("--power", help="Plan: the chance to find it.")] = 0.8,
+    variants: Annotated[int, typer.Option(min=2, max=64, help="Plan: variants, control included.")] = 2,
+    units_per_day: Annotated[float, typer.Option(min=0, help="Plan: new units per day.")] = 0.0,
+) -> None:
+    """Say how many units an experiment, or a plan, needs."""
+    from sortition.render import power_table
+    from sortition.rpc.v1.analysis_pb2 import PowerPlan, PowerRequest, PowerResult
+
+    request = PowerRequest(organization=session.organization)
+    if key is not None:
+        if baseline is not None or mde is not None:
+            raise InvalidArgument("give KEY or a plan (--baseline, --mde), not both")
+        request.key = key
+    else:
+        if baseline is None or mde is None:
+            raise InvalidArgument("give KEY, or --baseline and --mde of a plan")
+        if kind not in _KINDS:
+            raise InvalidArgument.of([("--kind", f"must be one of {', '.join(_KINDS)}, but is {kind!r}")])
+        request.plan.CopyFrom(
+            PowerPlan(
+                kind=f"METRIC_KIND_{kind.upper()}", baseline=baseline, sd=sd, mde=mde,
+                confidence=confidence, power=wanted, variants=variants, units_per_day=units_per_day,
+            )
+        )  # fmt: skip
+    result: PowerResult = session.call(session.analysis.Power, request)
+    session.show(result, lambda: power_table(result))

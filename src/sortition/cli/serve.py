@@ -1,0 +1,70 @@
+"""``serve``: runs a sidecar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    listen: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="HOST:PORT on loopback (port 0: any free one), or unix:PATH.")
+    ] = None,
+    state_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the sidecar keeps its state.")] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="sqlite:///PATH or postgresql://…; default: a file in the state directory."),
+    ] = None,
+    database_timeout_s: Annotated[
+        float | None, typer.Option(help="How long a lock or connection is waited for.")
+    ] = None,
+    writer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name under which this sidecar writes.")
+    ] = None,
+    flush_interval_s: Annotated[float | None, typer.Option(help="Seconds between two flushes.")] = None,
+    snapshot_interval_s: Annotated[
+        float | None, typer.Option(help="Seconds between two looks for changes made elsewhere.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads for calls of the hot path.")] = None,
+    max_streams: Annotated[int | None, typer.Option(help="Streams open at the same time.")] = None,
+    drain_s: Annotated[
+        float | None, typer.Option(help="Seconds given to calls under way, and to the last flush.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; default: SORTITION_CONFIG.")
+    ] = None,
+) -> None:
+    """Run a sidecar until it is told to stop.
+
+    Without options it keeps its state in the user's state directory and listens on 127.0.0.1:7117. Options win over
+    SORTITION_… environment variables, and those over the file.
+    """
+    from sortition import settings
+
+    flags = {
+        "listen": listen,
+        "state_dir": state_dir,
+        "database_url": database_url,
+        "database_timeout_s": database_timeout_s,
+        "writer": writer,
+        "flush_interval_s": flush_interval_s,
+        "snapshot_interval_s": snapshot_interval_s,
+        "workers": workers,
+        "max_streams": max_streams,
+        "drain_s": drain_s,
+        "log_level": log_level,
+    }
+    chosen = settings.load(flags, config=config)
+    from sortition import service
+
+    service.serve(chosen)

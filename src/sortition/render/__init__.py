@@ -1,0 +1,26 @@
+"""Tables for people, made of the messages of the contract.
+
+Every function returns something that rich can print. Colour helps and never carries meaning alone.
+"""
+
+from __future__ import annotations
+
+from sortition.render.analysis import analysis_table
+from sortition.render.audit import audit_table
+from sortition.render.experiments import experiment_table, experiment_view
+from sortition.render.power import power_table
+from sortition.render.status import status_table, status_view
+from sortition.render.subjects import subject_table, subject_view, version_table
+
+__all__ = [
+    "analysis_table",
+    "audit_table",
+    "experiment_table",
+    "experiment_view",
+    "power_table",
+    "status_table",
+    "status_view",
+    "subject_table",
+    "subject_view",
+    "version_table",
+]
