@@ -55,5 +55,8 @@ format: build
 proto: build
 	$(BIN)/python tools/gen_proto.py
 
+lock: build
+	$(BIN)/python tools/lock.py $(or $(PYTHONS),$(PYTHON))
+
 clean:
 	rm -rf $(VENV) target src/sortition/_core*.so

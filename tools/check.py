@@ -1,6 +1,6 @@
 """Runs every check that is not a test, all of them even when one fails, and says which did.
 
-    python tools/check.py
+python tools/check.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Generates the Python stubs and the Rust wire types from proto/.
 
-    python tools/gen_proto.py            write them
-    python tools/gen_proto.py --check    fail if what is committed differs
+python tools/gen_proto.py            write them
+python tools/gen_proto.py --check    fail if what is committed differs
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python tools/lock.py python3.10 python3.11 python3.12 python3.13
 
-Each interpreter resolves for itself, because environment markers are judged by the one that runs. Needs the package index.
-Builds from source are left out on purpose: whatever is pinned has a wheel.
+Each interpreter resolves for itself, because environment markers are judged by the one that runs. Needs the package
+index. Builds from source are left out on purpose: whatever is pinned has a wheel.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def main() -> None:
     if not pythons:
         sys.exit(__doc__)
     by_python = {}
-    for version, python in sorted(((version_of(python), python) for python in pythons), key=lambda pair: int(pair[0][2:])):
+    for version, python in sorted(
+        ((version_of(python), python) for python in pythons), key=lambda pair: int(pair[0][2:])
+    ):
         by_python[version] = resolve(python)
         print(f"Python {version}: {len(by_python[version])} packages")
     text = "# Written by tools/lock.py; `make` installs exactly these.\n" + "\n".join(lines(by_python)) + "\n"
