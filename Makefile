@@ -26,7 +26,7 @@ $(VENV)/.tools: pyproject.toml constraints.txt
 	$(PIP) install --group dev
 	@touch $@
 
-$(VENV)/.built: $(VENV)/.tools README.md LICENSE Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+$(VENV)/.built: $(VENV)/.tools Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 	$(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 

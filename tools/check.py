@@ -12,7 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTHON = sys.executable
-CRATES = ("--package", "sortition-core", "--package", "sortition-codegen", "--package", "sortition-python")
 
 CHECKS: dict[str, list[str]] = {
     "format of Python": [str(BIN / "ruff"), "format", "--check"],
@@ -22,7 +21,17 @@ CHECKS: dict[str, list[str]] = {
     "generated code": [PYTHON, "tools/gen_proto.py", "--check"],
     "stub against binary": [PYTHON, "-m", "mypy.stubtest", "sortition._core"],
     "format of Rust": ["cargo", "fmt", "--all", "--check"],
-    "lint of Rust": ["cargo", "clippy", "--locked", "--quiet", *CRATES, "--all-targets", "--", "--deny", "warnings"],
+    "lint of Rust": [
+        "cargo",
+        "clippy",
+        "--locked",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ],
 }
 
 
