@@ -19,7 +19,7 @@ def main() -> None:
     console = Console(record=True, width=132, force_terminal=False, color_system="truecolor")
     run_demo(console)
     picture = console.export_svg(title="make demo", clear=False)
-    # Where the checkout is says nothing to the reader, and a font from elsewhere is fetched when the picture is looked at.
+    # Where the checkout is says nothing to the reader, and a picture fetches nothing from elsewhere.
     picture = picture.replace(f"{ROOT}/", "")
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     (ROOT / "docs" / "demo.svg").write_text(picture)
