@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from sortition.demo.processes import Child, start_sidecar
 from sortition.demo.remote import Experimenter
 from sortition.model.file import parse_experiment
 from sortition.rpc.v1 import admin_pb2, admin_pb2_grpc
+from waiting import wait_until
 
 TEXT = """
 experiment: {key}
@@ -97,13 +97,6 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def client(sidecar: Running) -> Iterator[Client]:
     with Client(sidecar.target, timeout_s=10, on_error="raise") as made:
         yield made
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        threading.Event().wait(0.02)
 
 
 class Lost(grpc.RpcError):

@@ -7,15 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sortition.demo.remote import Experimenter
 from sortition.rpc.v1 import snapshot_pb2
+from waiting import wait_until
 
 SOURCE = Path(__file__).parents[2] / "src"
 # What `sortition demo` does, without its options.
@@ -37,13 +35,6 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        threading.Event().wait(0.02)
 
 
 def gone(pid: int) -> bool:
@@ -98,7 +89,7 @@ def test_the_sidecar_can_be_kept(tmp_path: Path) -> None:
         assert recorded == report.analysis.units >= 300
     finally:
         os.kill(sidecar, signal.SIGTERM)
-    wait_until(lambda: gone(sidecar))
+    wait_until(lambda: gone(sidecar), within_s=30)
     assert not (state / "endpoint").exists()
 
 
@@ -114,7 +105,7 @@ def test_interrupting_ends_every_process(tmp_path: Path) -> None:
     demo.communicate(timeout=60)
     assert demo.returncode not in (0, None)
     assert len(pids(seen)) == 5
-    wait_until(lambda: all(gone(pid) for pid in pids(seen)))
+    wait_until(lambda: all(gone(pid) for pid in pids(seen)), within_s=30)
     assert list(tmp_path.iterdir()) == []
 
 

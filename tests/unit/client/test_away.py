@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from sortition import client as client_package
 from sortition import errors
 from sortition.client import Client, Reason
+from waiting import wait_until
 
 DEFAULTS = {"search-agent": {"strategy": "sequential", "nested": {"a": [1]}}}
 
@@ -25,13 +25,6 @@ DEFAULTS = {"search-agent": {"strategy": "sequential", "nested": {"a": [1]}}}
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sidecar is tried again after a moment instead of a second."""
     monkeypatch.setattr("sortition.client.protocol.CIRCUIT_PAUSE_S", 0.02)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        threading.Event().wait(0.01)
 
 
 def run_trial(client: Client, unit: str) -> Reason:
