@@ -93,7 +93,8 @@ def test_the_sidecar_can_be_kept(tmp_path: Path) -> None:
     assert not (state / "endpoint").exists()
 
 
-def test_interrupting_ends_every_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupting_ends_every_process(tmp_path: Path, number: signal.Signals) -> None:
     demo = start(tmp_path)
     assert demo.stdout is not None
     seen = ""
@@ -101,7 +102,7 @@ def test_interrupting_ends_every_process(tmp_path: Path) -> None:
         seen += line
         if line.startswith("sessions"):
             break
-    demo.send_signal(signal.SIGINT)
+    demo.send_signal(number)
     demo.communicate(timeout=60)
     assert demo.returncode not in (0, None)
     assert len(pids(seen)) == 5

@@ -109,3 +109,27 @@ def test_one_bad_row_changes_nothing(run: Run, tmp_path: Path) -> None:
     assert run("list", "-o", "json").document["experiments"] == []
     skipped = run(*command, "--create", "--control", "control", "--skip-bad", "-o", "json")
     assert (skipped.document["observations"], skipped.document["skipped_rows"]) == (444, 1)
+
+
+def test_an_interrupted_import_goes_on_where_it_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sortition.cli.imports import sending
+
+    real, sent = sending._outcome, 0
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent > 150:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "_BATCH_ROWS", 100)
+        patch.setattr(sending, "_outcome", interrupted)
+        ended = run(*NSW, "--create", "--control", "control")
+    assert ended.code == 130
+    assert "with --append, and without --create, goes on" in ended.err
+    monkeypatch.setattr(sending, "_BATCH_ROWS", 100)
+    again = run(*NSW, "--append", "-o", "json")
+    assert again.code == 0
+    assert (again.document["observations"], again.document["duplicates"]) == (345, 100)

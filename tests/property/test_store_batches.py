@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,12 @@ def batches(plan: list[tuple[list[Delta], list[Seen]]]) -> list[SealedBatch]:
 def test_duplicates_in_any_interleaving_change_nothing(
     plan: dict[str, list[tuple[list[Delta], list[Seen]]]], data: st.DataObject
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        once = Database.open(sqlite_url(Path(folder) / "once.db"))
-        often = Database.open(sqlite_url(Path(folder) / "often.db"))
+    # An example that is given up half-way closes its databases, too.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Database.open(sqlite_url(Path(folder) / "once.db"))) as once,
+        closing(Database.open(sqlite_url(Path(folder) / "often.db"))) as often,
+    ):
         plain = {name: BatchWriter(once, name) for name in WRITERS}
         noisy = {name: BatchWriter(often, name) for name in WRITERS}
         due = {name: batches(plan[name]) for name in WRITERS}
@@ -73,8 +77,6 @@ def test_duplicates_in_any_interleaving_change_nothing(
                         with pytest.raises(StoreError):
                             noisy[again].apply(due[again][number])
         expected, found = contents(once), contents(often)
-        once.close()
-        often.close()
     assert found["cells"] == expected["cells"]
     assert found["exposures"] == expected["exposures"]
     observations = sum(row[5] for row in found["cells"])

@@ -74,7 +74,7 @@ def analyze(record: ExperimentRecord, data: ExperimentData, now: datetime) -> An
         ),
         metrics=tuple(one for comparison in compared.values() for one in _described(comparison)),
         comparisons=comparisons,
-        guardrails=tuple(state.guardrail for state in evidence.guardrails),
+        guardrails=evidence.guardrails,
         sample_ratio=evidence.sample_ratio,
         units=evidence.units,
         min_samples=spec.decision.min_samples,

@@ -7,20 +7,7 @@ from dataclasses import dataclass
 from sortition.analyzer.result import Comparison, Guardrail, RecommendationKind, SampleRatio
 from sortition.model import ExperimentSpec
 
-__all__ = ["Evidence", "GuardrailState", "Verdict"]
-
-
-@dataclass(frozen=True)
-class GuardrailState:
-    """A guardrail of one treatment.
-
-    Attributes:
-        guardrail: As it is reported.
-        known: Whether there are outcomes that it can be judged by; one that is not known is not intact.
-    """
-
-    guardrail: Guardrail
-    known: bool
+__all__ = ["Evidence", "Verdict"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +24,13 @@ class Evidence:
 
     spec: ExperimentSpec
     primary: tuple[Comparison, ...]
-    guardrails: tuple[GuardrailState, ...]
+    guardrails: tuple[Guardrail, ...]
     sample_ratio: SampleRatio
     units: int
 
-    def guardrails_of(self, variant: str) -> tuple[GuardrailState, ...]:
+    def guardrails_of(self, variant: str) -> tuple[Guardrail, ...]:
         """Returns the guardrails of one treatment."""
-        return tuple(state for state in self.guardrails if state.guardrail.variant == variant)
+        return tuple(guardrail for guardrail in self.guardrails if guardrail.variant == variant)
 
 
 @dataclass(frozen=True)

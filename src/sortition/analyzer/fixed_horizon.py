@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from sortition.analyzer.evidence import Evidence, GuardrailState, Verdict
-from sortition.analyzer.result import Comparison, RecommendationKind
+from sortition.analyzer.evidence import Evidence, Verdict
+from sortition.analyzer.result import Comparison, Guardrail, RecommendationKind
 from sortition.analyzer.words import count, listed, p_value, percent, signed_percent
 from sortition.model import Goal
 
@@ -20,8 +20,8 @@ def decide(evidence: Evidence) -> Verdict:
     there is none before the minimum sample is reached, nor when units were not split as declared.
 
     What is advised, the first that holds: invalid (the split) · need more data · ship · regression (a treatment is
-    significantly worse, or a guardrail is broken) · need more data (for a guardrail) · below the minimum effect · not
-    significant.
+    significantly worse, or a guardrail is broken) · need more data (for the primary metric, or for a guardrail) · below
+    the minimum effect · not significant.
     """
     spec = evidence.spec
     if evidence.sample_ratio.verdict == "red":
@@ -32,12 +32,6 @@ def decide(evidence: Evidence) -> Verdict:
         )
     if evidence.units < spec.decision.min_samples:
         return Verdict(RecommendationKind.NEED_MORE_DATA, _more_units(evidence))
-    if all(math.isnan(comparison.difference) for comparison in evidence.primary):
-        reasons = sorted({f"{comparison.variant}: {comparison.reason}" for comparison in evidence.primary})
-        return Verdict(
-            RecommendationKind.NEED_MORE_DATA,
-            f"Need more data: {spec.primary.name} cannot be compared yet ({'; '.join(reasons)}).",
-        )
 
     better = _best_first(evidence, [one for one in evidence.primary if one.significant and one.improvement])
     worse = [one for one in evidence.primary if one.significant and not one.improvement]
@@ -47,9 +41,15 @@ def decide(evidence: Evidence) -> Verdict:
     if winner is not None:
         return Verdict(RecommendationKind.SHIP, _ship(evidence, winner), winner.variant, tuple(harm))
 
-    broken = [state for state in evidence.guardrails if state.known and not state.guardrail.intact]
+    broken = [guardrail for guardrail in evidence.guardrails if guardrail.broken]
     if broken or worse:
         return Verdict(RecommendationKind.REGRESSION, _stop(broken, better, worse))
+    if all(math.isnan(comparison.p_adjusted) for comparison in evidence.primary):
+        reasons = sorted({f"{comparison.variant}: {comparison.reason}" for comparison in evidence.primary})
+        return Verdict(
+            RecommendationKind.NEED_MORE_DATA,
+            f"Need more data: {spec.primary.name} cannot be compared yet ({'; '.join(reasons)}).",
+        )
     if large:
         return Verdict(RecommendationKind.NEED_MORE_DATA, _unknown_guardrails(evidence, large))
     if better:
@@ -61,8 +61,8 @@ def _best_first(evidence: Evidence, comparisons: list[Comparison]) -> list[Compa
     return sorted(comparisons, key=lambda one: one.difference, reverse=evidence.spec.primary.goal is Goal.MAXIMIZE)
 
 
-def _all_intact(states: tuple[GuardrailState, ...]) -> bool:
-    return all(state.guardrail.intact for state in states)
+def _all_intact(guardrails: tuple[Guardrail, ...]) -> bool:
+    return all(guardrail.intact for guardrail in guardrails)
 
 
 def _figure(comparison: Comparison) -> str:
@@ -81,18 +81,16 @@ def _more_units(evidence: Evidence) -> str:
 
 
 def _ship(evidence: Evidence, winner: Comparison) -> str:
-    names = [state.guardrail.metric for state in evidence.guardrails_of(winner.variant)]
+    names = [guardrail.metric for guardrail in evidence.guardrails_of(winner.variant)]
     kept = f", guardrail{'s' if len(names) > 1 else ''} {listed(names)} intact" if names else ""
     return f"Ship {_figure(winner)}{kept}."
 
 
-def _stop(broken: list[GuardrailState], better: list[Comparison], worse: list[Comparison]) -> str:
+def _stop(broken: list[Guardrail], better: list[Comparison], worse: list[Comparison]) -> str:
     sentences = [f"Stop {_figure(one)} is a regression." for one in worse]
-    for variant in dict.fromkeys(state.guardrail.variant for state in broken):
+    for variant in dict.fromkeys(guardrail.variant for guardrail in broken):
         details = "; ".join(
-            f"guardrail {state.guardrail.metric} {state.guardrail.detail}"
-            for state in broken
-            if state.guardrail.variant == variant
+            f"guardrail {guardrail.metric} {guardrail.detail}" for guardrail in broken if guardrail.variant == variant
         )
         gain = next((f"{_figure(one)}, but " for one in better if one.variant == variant), f"{variant}: ")
         sentences.append(f"Do not ship {gain}{details}.")
@@ -101,9 +99,9 @@ def _stop(broken: list[GuardrailState], better: list[Comparison], worse: list[Co
 
 def _unknown_guardrails(evidence: Evidence, large: list[Comparison]) -> str:
     missing = [
-        f"guardrail {state.guardrail.metric} {state.guardrail.detail}"
-        for state in evidence.guardrails_of(large[0].variant)
-        if not state.known
+        f"guardrail {guardrail.metric} {guardrail.detail}"
+        for guardrail in evidence.guardrails_of(large[0].variant)
+        if guardrail.unknown
     ]
     return f"Need more data: {_figure(large[0])}, but {'; '.join(missing)}."
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from sortition.analyzer.compare import MetricComparison
-from sortition.analyzer.evidence import GuardrailState
 from sortition.analyzer.result import Guardrail
 from sortition.analyzer.words import p_value, percent, signed_percent
 from sortition.model import ExperimentSpec, Goal, MetricRole
@@ -14,7 +13,7 @@ from sortition.stats import margin_test
 __all__ = ["guardrail_states"]
 
 
-def guardrail_states(spec: ExperimentSpec, compared: dict[str, MetricComparison]) -> tuple[GuardrailState, ...]:
+def guardrail_states(spec: ExperimentSpec, compared: dict[str, MetricComparison]) -> tuple[Guardrail, ...]:
     """Judges every guardrail of every treatment.
 
     A guardrail is broken when the treatment is worse than the control by more than the margin, and chance does not
@@ -31,7 +30,7 @@ def guardrail_states(spec: ExperimentSpec, compared: dict[str, MetricComparison]
     )
 
 
-def _state(spec: ExperimentSpec, compared: MetricComparison, index: int) -> GuardrailState:
+def _state(spec: ExperimentSpec, compared: MetricComparison, index: int) -> Guardrail:
     metric, found = compared.metric, compared.difference
     margin = metric.margin or 0.0
     level = 1 - spec.decision.confidence
@@ -48,23 +47,21 @@ def _state(spec: ExperimentSpec, compared: MetricComparison, index: int) -> Guar
     change = signed_percent(float(compared.relative.value[index]))
     beyond = f"more than {percent(margin)}" if margin else "the control"
 
-    def state(known: bool, intact: bool, detail: str) -> GuardrailState:
-        return GuardrailState(Guardrail(metric.name, treatment.variant, intact, detail), known)
+    def state(intact: bool, detail: str, *, unknown: bool = False) -> Guardrail:
+        return Guardrail(metric.name, treatment.variant, intact, detail, unknown)
 
+    if min(control.n, treatment.n) == 0:
+        return state(False, "is unknown: no outcomes yet", unknown=True)
     if min(control.n, treatment.n) < 2 or math.isnan(test.error):
         reason = str(found.reason[index]) or str(test.reason)
-        return state(False, False, f"is unknown: {reason}")
+        return state(False, f"is unknown: {reason}", unknown=True)
     if test.error == 0:
         intact = bool(test.reserve >= 0)
-        return state(
-            True, intact, "is intact: no variance, not worse" if intact else f"is broken: {change}, no variance"
-        )
+        return state(intact, "is intact: no variance, not worse" if intact else f"is broken: {change}, no variance")
     if test.p_broken < level:
         worse = f"worse by {beyond}" if margin else f"worse than {beyond}"
-        return state(True, False, f"is broken: {change}, {worse} (one-sided {p_value(float(test.p_broken))})")
+        return state(False, f"is broken: {change}, {worse} (one-sided {p_value(float(test.p_broken))})")
     worsening = f"a worsening of {beyond}" if margin else "any worsening"
     if test.p_kept < level:
-        return state(
-            True, True, f"is intact: {change}, {worsening} is excluded (one-sided {p_value(float(test.p_kept))})"
-        )
-    return state(True, True, f"is intact: {change}, {worsening} is neither shown nor excluded")
+        return state(True, f"is intact: {change}, {worsening} is excluded (one-sided {p_value(float(test.p_kept))})")
+    return state(True, f"is intact: {change}, {worsening} is neither shown nor excluded")

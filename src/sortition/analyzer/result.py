@@ -137,12 +137,26 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Guardrail:
-    """A guardrail's state for one treatment."""
+    """A guardrail's state for one treatment.
+
+    Attributes:
+        metric: The metric's name.
+        variant: The treatment's name.
+        intact: Whether it is intact.
+        detail: Its state in plain words, to be read after its name.
+        unknown: Whether there are too few outcomes to judge it by; it is not intact then, and not broken either.
+    """
 
     metric: str
     variant: str
     intact: bool
     detail: str
+    unknown: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is known not to be intact."""
+        return not (self.intact or self.unknown)
 
 
 @dataclass(frozen=True)

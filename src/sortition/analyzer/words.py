@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["count", "listed", "p_value", "percent", "signed_percent"]
+__all__ = ["count", "listed", "noun", "p_value", "percent", "signed_percent"]
 
 _MINUS = "−"
 
@@ -52,10 +52,18 @@ def count(number: int, unit: str) -> str:
     >>> count(1200, "session"), count(1, "session"), count(2, "entity")
     ('1,200 sessions', '1 session', '2 entities')
     """
+    return f"{number:,} {noun(number, unit)}"
+
+
+def noun(number: int, unit: str) -> str:
+    """Returns the word for so many of a unit.
+
+    >>> noun(1, "session"), noun(2, "session"), noun(2, "entity")
+    ('session', 'sessions', 'entities')
+    """
     if number == 1:
-        return f"1 {unit}"
-    plural = f"{unit[:-1]}ies" if unit.endswith("y") and unit[-2:-1] not in "aeiou" else f"{unit}s"
-    return f"{number:,} {plural}"
+        return unit
+    return f"{unit[:-1]}ies" if unit.endswith("y") and unit[-2:-1] not in "aeiou" else f"{unit}s"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -188,7 +188,11 @@ def analysis_to_proto(result: AnalysisResult) -> analysis_pb2.AnalysisResult:
         comparisons=[_comparison(comparison) for comparison in result.comparisons],
         guardrails=[
             analysis_pb2.Guardrail(
-                metric=guardrail.metric, variant=guardrail.variant, intact=guardrail.intact, detail=guardrail.detail
+                metric=guardrail.metric,
+                variant=guardrail.variant,
+                intact=guardrail.intact,
+                detail=guardrail.detail,
+                unknown=guardrail.unknown,
             )
             for guardrail in result.guardrails
         ],

@@ -121,7 +121,8 @@ class Server:
             port = self._server.add_insecure_port(str(self._listen))
         except RuntimeError as error:
             raise Unavailable(
-                f"listen: cannot listen on {self._listen}; the port may be in use: stop its owner, or choose another"
+                f"listen: cannot listen on {self._listen}; it may be in use, or not for this user: stop its owner, or"
+                " choose another"
             ) from error
         finally:
             if before is not None:

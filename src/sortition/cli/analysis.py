@@ -1,8 +1,8 @@
-"""What the outcomes say: ``status``, ``analyze`` and ``power``."""
+"""What the outcomes say: ``status``, ``analyze``, ``series`` and ``power``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from sortition.cli.experiments import Key
 from sortition.cli.pages import collect
 from sortition.cli.session import Session
 from sortition.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from sortition.rpc.v1.experiment_pb2 import Experiment
 
 __all__ = ["register"]
 
@@ -22,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     command(app, "status")(status)
     command(app, "analyze")(analyze)
+    command(app, "series")(series)
     command(app, "power")(power)
 
 
@@ -53,15 +57,28 @@ def status(
 def analyze(session: Session, key: Key) -> None:
     """Compare every variant with the control, and say what to do."""
     from sortition.render import analysis_table
-    from sortition.rpc.v1.admin_pb2 import GetExperimentRequest
     from sortition.rpc.v1.analysis_pb2 import AnalysisResult, AnalyzeRequest
-    from sortition.rpc.v1.experiment_pb2 import Experiment
 
     request = AnalyzeRequest(key=key, organization=session.organization)
     result: AnalysisResult = session.call(session.analysis.Analyze, request)
-    named = GetExperimentRequest(key=key, organization=session.organization)
-    experiment: Experiment = session.call(session.admin.GetExperiment, named)
-    session.show(result, lambda: analysis_table(result, experiment))
+    session.show(result, lambda: analysis_table(result, _experiment(session, key)))
+
+
+def series(
+    session: Session,
+    key: Key,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="The metric; default: the primary one.")] = "",
+) -> None:
+    """Show a metric by day, and how the difference settles.
+
+    The interval is that of one look; looking every day is not a test for every day.
+    """
+    from sortition.render import series_view
+    from sortition.rpc.v1.analysis_pb2 import GetSeriesRequest, Series
+
+    request = GetSeriesRequest(key=key, organization=session.organization, metric=metric)
+    found: Series = session.call(session.analysis.GetSeries, request)
+    session.show(found, lambda: series_view(found, _experiment(session, key)))
 
 
 def power(
@@ -100,3 +117,11 @@ def power(
         )  # fmt: skip
     result: PowerResult = session.call(session.analysis.Power, request)
     session.show(result, lambda: power_table(result))
+
+
+def _experiment(session: Session, key: str) -> Experiment:
+    from sortition.rpc.v1.admin_pb2 import GetExperimentRequest
+
+    request = GetExperimentRequest(key=key, organization=session.organization)
+    found: Experiment = session.call(session.admin.GetExperiment, request)
+    return found

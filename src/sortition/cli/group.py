@@ -41,7 +41,8 @@ def say(text: str) -> None:
 
 def _report(error: SortitionError) -> None:
     shown = error.violations[:_MAX_VIOLATIONS]
-    if len(error.violations) == 1 and error.message.endswith(_line(shown[0])):
+    # A message that ends with what is wrong would only be repeated.
+    if len(error.violations) == 1 and error.message.endswith(shown[0].description):
         say(f"error: {_one_line(error.message)}")
         return
     # A message that only lists the violations would say everything twice.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,8 @@ def serve(
         "log_level": log_level,
     }
     chosen = settings.load(flags, config=config)
+    # Whatever the library notices is raised or answered as well; its own lines are no JSON.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from sortition import service
 
     service.serve(chosen)

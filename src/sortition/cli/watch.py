@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from contextlib import nullcontext
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sortition.cli.command import command
 from sortition.cli.experiments import Key
 from sortition.cli.session import Output, Session
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 __all__ = ["register"]
 
@@ -44,16 +47,22 @@ def watch(
 
     report, looks = look(), 1
     screen = console()
-    # Only a terminal can be drawn over; anything else gets every look below the one before.
-    live = Live(status_view(report), console=screen, auto_refresh=False) if screen.is_terminal else None
-    if session.output is Output.JSON:
-        live = None
+    # What cannot be drawn over gets every look below the one before.
+    drawn = screen.is_terminal and not screen.is_dumb_terminal and session.output is not Output.JSON
+
+    def view() -> RenderableType:
+        whole = status_view(report)
+        # What does not fit is cut off at the bottom, and that is where it says what to do.
+        fits = len(screen.render_lines(whole, pad=False)) < screen.height
+        return whole if fits else status_view(report, brief=True)
+
+    live = Live(view(), console=screen, auto_refresh=False) if drawn else None
     with live or nullcontext():
         while True:
             if session.output is Output.JSON:
                 print_document(to_document(report), indent=None)
             elif live:
-                live.update(status_view(report), refresh=True)
+                live.update(view(), refresh=True)
             else:
                 screen.print(status_view(report))
             if report.experiment.status in ended or looks == times:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sortition.client import Client, Reason
+from sortition.demo.hints import next_steps
+from sortition.demo.interrupts import interruptible
 from sortition.demo.processes import Child, start_agent, start_sidecar
 from sortition.demo.remote import Experimenter
 from sortition.demo.truth import compile_exam
@@ -53,7 +55,7 @@ def run_demo(console: Console, *, keep: bool = False, state_dir: Path | None = N
         raise InvalidArgument.of([("agents", f"must be from 1 to {_MAX_AGENTS}, but is {agents}")])
     spec = load_experiment(EXPERIMENT_FILE)
     # Every exit, Ctrl-C included, undoes what was done until then, in reverse.
-    with ExitStack() as undo:
+    with interruptible(), ExitStack() as undo:
         state = _fresh(state_dir, undo)
         sidecar, target = start_sidecar(state)
         undo.callback(sidecar.end)
@@ -79,7 +81,8 @@ def run_demo(console: Console, *, keep: bool = False, state_dir: Path | None = N
         console.print()
 
         _ship(experimenter, target, spec.key, console)
-        _print_next(console, keep=keep, state=state, pid=sidecar.pid)
+        for line in next_steps(EXPERIMENT_FILE, state=state if keep else None, pid=sidecar.pid):
+            _say(console, line)
         if keep:
             experimenter.close()
             undo.pop_all()
@@ -128,7 +131,8 @@ def _watch(
     """
     deadline = time.monotonic() + _SESSIONS_S
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    drawn = console.is_terminal and not console.is_dumb_terminal
+    with Progress(*columns, console=console, disable=not drawn) as progress:
         bar = progress.add_task("sessions", total=None)
         next_line = time.monotonic() + _PLAIN_LINE_S
         while True:
@@ -138,7 +142,7 @@ def _watch(
                 if not agent.running:
                     agent.wait(0)
             enough = analysis.units >= analysis.min_samples
-            if not console.is_terminal and (enough or time.monotonic() >= next_line):
+            if not drawn and (enough or time.monotonic() >= next_line):
                 _say(console, f"sessions   {analysis.units} of {analysis.min_samples}")
                 next_line += _PLAIN_LINE_S
             if enough:
@@ -184,18 +188,3 @@ def _config(subject: admin_pb2.Subject) -> dict[str, object]:
     # Numbers travel as doubles, and keys in no order.
     config = sorted(json_format.MessageToDict(subject.current.config).items())
     return {key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in config}
-
-
-def _print_next(console: Console, *, keep: bool, state: Path, pid: int) -> None:
-    """Says where to look next."""
-    here = Path(__file__).parent
-    _say(console, "Where to look next")
-    _say(console, f"  the experiment        {EXPERIMENT_FILE}")
-    _say(console, f"  the agent             {here / 'agent.py'}")
-    if keep:
-        _say(console, f"  the sidecar           export SORTITION_STATE_DIR={state}")
-        _say(console, "                        sortition list; sortition analyze search-strategy; sortition subjects")
-        _say(console, f"  stop it               kill {pid}")
-    else:
-        _say(console, "  with a live sidecar   sortition demo --keep")
-        _say(console, "  your own              sortition serve; sortition start my-experiment.yaml")

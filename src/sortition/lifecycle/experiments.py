@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from sortition.analyzer.analyze import analyze
 from sortition.analyzer.result import AnalysisResult
@@ -51,7 +51,8 @@ class Completion:
 
 
 def _new_id() -> str:
-    return uuid4().hex
+    # Long enough to be the only one, and short enough for "id:unit" of most units to be one block of SHA-256.
+    return secrets.token_hex(8)
 
 
 class Experiments(Queries):

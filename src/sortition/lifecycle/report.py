@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sortition.analyzer.result import AnalysisResult, RecommendationKind
+from sortition.analyzer.words import listed, noun
 from sortition.model import ExperimentStatus
 from sortition.store.records import ExperimentRecord
 
@@ -62,11 +63,11 @@ def _todo(record: ExperimentRecord, analysis: AnalysisResult, seconds: float) ->
     decision, unit = record.spec.decision, record.spec.unit
     missing = decision.min_samples - analysis.units
     if missing > 0:
-        lines.append(f"{missing:,} more {_plural(unit, missing)}")
+        lines.append(f"{missing:,} more {noun(missing, unit)}")
     else:
         lines.extend(_advice(analysis))
     if decision.max_samples is not None and analysis.units >= decision.max_samples:
-        lines.append(f"{decision.max_samples:,} {_plural(unit, decision.max_samples)} are reached: decide")
+        lines.append(f"{decision.max_samples:,} {noun(decision.max_samples, unit)} are reached: decide")
     if seconds >= decision.max_days * _DAY_S:
         lines.append(
             "1 day is over: decide" if decision.max_days == 1 else f"{decision.max_days:g} days are over: decide"
@@ -81,11 +82,12 @@ def _doubts(analysis: AnalysisResult) -> list[str]:
         lines.append(f"the units are not split as declared (p = {ratio.p_value:.2g}): find out why before deciding")
     elif ratio.verdict == "yellow":
         lines.append(f"the units may not be split as declared (p = {ratio.p_value:.2g}): keep watching")
-    lines.extend(
-        f"guardrail {guardrail.metric} is broken by {guardrail.variant}: {guardrail.detail}"
-        for guardrail in analysis.guardrails
-        if not guardrail.intact
-    )
+    # What is the same for several variants, such as that there are no outcomes yet, is said once.
+    variants: dict[tuple[str, str], list[str]] = {}
+    for guardrail in analysis.guardrails:
+        if not guardrail.intact:
+            variants.setdefault((guardrail.metric, guardrail.detail), []).append(guardrail.variant)
+    lines.extend(f"guardrail {metric} of {listed(names)} {detail}" for (metric, detail), names in variants.items())
     return lines
 
 
@@ -97,7 +99,3 @@ def _advice(analysis: AnalysisResult) -> list[str]:
     if analysis.recommendation_kind is RecommendationKind.INVALID:
         return []
     return ["enough data: decide"]
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"

@@ -48,7 +48,8 @@ def _standing(record: ExperimentRecord) -> str:
 
 def _allowed(record: ExperimentRecord) -> str:
     # In the order of a life, so that the sentence is the same every time.
-    steps = [f"become {status}" for status in ExperimentStatus if status in TRANSITIONS[record.status]]
-    if record.status in ENDED and record.archived_at is None:
-        steps.append("be archived")
-    return f"from {_standing(record)} it can {' or '.join(steps) if steps else 'go nowhere'}"
+    steps = [status.value for status in ExperimentStatus if status in TRANSITIONS[record.status]]
+    if steps:
+        return f"from {_standing(record)} it can become {' or '.join(filter(None, [', '.join(steps[:-1]), steps[-1]]))}"
+    archivable = record.status in ENDED and record.archived_at is None
+    return f"from {_standing(record)} it can {'only be archived' if archivable else 'go nowhere'}"

@@ -9,6 +9,7 @@ from sortition.render.analysis import analysis_table
 from sortition.render.audit import audit_table
 from sortition.render.experiments import experiment_table, experiment_view
 from sortition.render.power import power_table
+from sortition.render.series import series_view
 from sortition.render.status import status_table, status_view
 from sortition.render.subjects import subject_table, subject_view, version_table
 
@@ -18,6 +19,7 @@ __all__ = [
     "experiment_table",
     "experiment_view",
     "power_table",
+    "series_view",
     "status_table",
     "status_view",
     "subject_table",

@@ -13,7 +13,9 @@ __all__ = ["power_table"]
 
 def power_table(result: PowerResult) -> Text:
     """Returns the answer in a few lines."""
-    lines = [f"{count(result.units_per_variant)} units per variant, {count(result.units_total)} in total"]
+    lines = []
+    if result.units_total:
+        lines.append(f"{count(result.units_per_variant)} units per variant, {count(result.units_total)} in total")
     if result.HasField("achieved_power"):
         missing = count(result.units_missing)
         lines.append(f"power so far {percent(result.achieved_power)}, {missing} units still to come")

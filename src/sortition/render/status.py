@@ -47,12 +47,17 @@ def status_table(reports: Iterable[ExperimentReport]) -> Table:
     return table
 
 
-def status_view(report: ExperimentReport) -> RenderableType:
-    """Returns the whole state of one experiment: its analysis, its progress and what is to be done."""
+def status_view(report: ExperimentReport, *, brief: bool = False) -> RenderableType:
+    """Returns the state of one experiment: its analysis, its progress and what is to be done.
+
+    Args:
+        report: The state.
+        brief: Without what does not decide: other metrics and quantiles.
+    """
     if not report.HasField("analysis"):
         return Group(experiment_view(report.experiment), *_todo(report))
     bar = Text(progress_bar(report.progress))
-    return Group(analysis_table(report.analysis, report.experiment), bar, *_todo(report))
+    return Group(analysis_table(report.analysis, report.experiment, brief=brief), bar, *_todo(report))
 
 
 def _todo(report: ExperimentReport) -> list[Text]:

@@ -64,6 +64,7 @@ class Service:
         self._stopping = threading.Event()
         self._one_stop = threading.Lock()
         self._over = threading.Event()
+        self._announced = False
 
     @property
     def address(self) -> str:
@@ -114,6 +115,7 @@ class Service:
             self._tending = threading.Thread(target=self._tend, name="sortition-attach", daemon=True)
             self._tending.start()
         self._state.announce(self.address)
+        self._announced = True
         _log.info("listening", address=self.address, ready=self.ready, database=self.attached)
 
     def _make_engine(self, state: StateDirectory) -> Engine:
@@ -240,7 +242,8 @@ class Service:
             self._state.withdraw()
         try:
             if self._server:
-                _log.info("draining", drain_s=drain_s)
+                if self._announced:
+                    _log.info("draining", drain_s=drain_s)
                 self._server.stop(drain_s).wait(drain_s + _CANCEL_S)
             if self._tending:
                 # An attempt to reach the database is bounded by its time limit.
@@ -252,7 +255,9 @@ class Service:
             if self._state:
                 self._state.close()
                 self._state = None
-        _log.info("stopped")
+        # Why a start has failed is said by its error, and nothing else matters then.
+        if self._announced:
+            _log.info("stopped")
 
     def _flush_last(self, drain_s: float) -> None:
         if self._engine is None:

@@ -95,7 +95,8 @@ def test_guardrails_without_outcomes_keep_anything_from_shipping() -> None:
     for name in ARMS:
         outcomes.add(name, "total_time", unit_names(name, 100), rng.normal(TIMES[name], 0.2, 100).tolist())
     result = analyze(outcomes.record, outcomes.data(), NOW)
-    assert [one.detail for one in result.guardrails] == ["is unknown: the control has no outcomes"] * 2
+    assert [one.detail for one in result.guardrails] == ["is unknown: no outcomes yet"] * 2
+    assert all(one.unknown and not one.intact and not one.broken for one in result.guardrails)
     assert (result.should_ship, result.recommendation_kind) == (False, RecommendationKind.NEED_MORE_DATA)
 
 

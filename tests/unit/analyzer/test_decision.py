@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from analyzer_samples import make_record
-from sortition.analyzer.evidence import Evidence, GuardrailState
+from sortition.analyzer.evidence import Evidence
 from sortition.analyzer.fixed_horizon import decide
 from sortition.analyzer.result import Comparison, Guardrail, Interval, RecommendationKind, SampleRatio
 
@@ -34,15 +34,15 @@ OK = SampleRatio(0.5, "ok")
 
 
 def evidence(
-    *primary: Comparison, guardrails: tuple[GuardrailState, ...] = (), split: SampleRatio = OK, units: int = 312
+    *primary: Comparison, guardrails: tuple[Guardrail, ...] = (), split: SampleRatio = OK, units: int = 312
 ) -> Evidence:
     spec = make_record([PRIMARY], ARMS, min_samples=300).spec
     return Evidence(spec, primary, guardrails, split, units)
 
 
-def guardrail(variant: str = "combined", *, intact: bool = True, known: bool = True) -> GuardrailState:
+def guardrail(variant: str = "combined", *, intact: bool = True, known: bool = True) -> Guardrail:
     detail = "is intact" if intact else "is broken: −3.0 %" if known else "is unknown: no outcomes"
-    return GuardrailState(Guardrail("found_all", variant, intact, detail), known)
+    return Guardrail("found_all", variant, intact, detail, unknown=not known)
 
 
 def test_the_winner_is_shipped_in_the_words_of_the_table() -> None:
@@ -140,3 +140,20 @@ def test_without_outcomes_there_is_nothing_to_decide(reason: str) -> None:
     found = decide(evidence(empty, replace(empty, variant="pooled")))
     assert found.kind is RecommendationKind.NEED_MORE_DATA
     assert reason in found.text
+
+
+def test_a_difference_without_a_p_value_is_not_taken_for_none() -> None:
+    alone = replace(GOOD, significant=False, p_adjusted=math.nan, reason="the treatment has 1 outcome")
+    found = decide(evidence(alone, replace(alone, variant="pooled")))
+    assert (found.kind, found.winner) == (RecommendationKind.NEED_MORE_DATA, "")
+    assert found.text == (
+        "Need more data: total_time cannot be compared yet "
+        "(combined: the treatment has 1 outcome; pooled: the treatment has 1 outcome)."
+    )
+
+
+def test_harm_is_told_although_the_primary_metric_is_unknown() -> None:
+    empty = Comparison(variant="combined", metric="total_time", method="ratio_delta", reason="no outcomes")
+    found = decide(evidence(empty, guardrails=(guardrail(intact=False),)))
+    assert found.kind is RecommendationKind.REGRESSION
+    assert found.text == "Do not ship combined: guardrail found_all is broken: −3.0 %."

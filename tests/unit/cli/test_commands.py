@@ -95,6 +95,19 @@ def test_tables_go_to_stdout_as_wide_as_they_are(run: Run, sidecar: Canned) -> N
     assert "\x1b" not in ended.out
 
 
+def test_a_metric_over_time(run: Run, sidecar: Canned) -> None:
+    point = analysis_pb2.SeriesPoint(day="2026-01-30", variant="combined", mean=0.81, new_units=41)
+    found = analysis_pb2.Series(metric="found_all", points=[point])
+    sidecar.answers("Analysis/GetSeries", found)
+    sidecar.answers("Admin/GetExperiment", make_experiment())
+    ended = run("series", "search-strategy", "--metric", "found_all")
+    assert ended.code == 0
+    assert ended.out.startswith("search-strategy   found_all ↑\n")
+    assert sidecar.asked[0] == analysis_pb2.GetSeriesRequest(key="search-strategy", metric="found_all")
+    document = run("series", "search-strategy", "-o", "json").document
+    assert json_format.ParseDict(document, analysis_pb2.Series()) == found
+
+
 def test_pages_are_collected_up_to_the_limit(run: Run, sidecar: Canned) -> None:
     page = admin_pb2.ListExperimentsResponse(experiments=[make_experiment()] * 2, next_page_token="more")
     last = admin_pb2.ListExperimentsResponse(experiments=[make_experiment()])
@@ -237,6 +250,28 @@ def test_watch_ends_with_the_experiment(run: Run, sidecar: Canned) -> None:
     assert len(sidecar.asked) == 3
     assert ended.out.count("search-strategy   running") == 2
     assert ended.out.count("search-strategy   completed") == 1
+
+
+def test_watch_shows_every_look_where_nothing_can_be_drawn_over(
+    run: Run, sidecar: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    sidecar.answers("Analysis/GetStatus", report("EXPERIMENT_STATUS_RUNNING"))
+    ended = run("watch", "search-strategy", "--interval", "0.1", "--times", "2")
+    assert ended.out.count("of 300 sessions") == 2
+
+
+@pytest.mark.parametrize(("lines", "whole"), [(60, True), (10, False)])
+def test_watch_keeps_the_advice_on_a_low_screen(
+    run: Run, sidecar: Canned, monkeypatch: pytest.MonkeyPatch, lines: int, whole: bool
+) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "120"), ("LINES", str(lines))):
+        monkeypatch.setenv(name, value)
+    sidecar.answers("Analysis/GetStatus", report("EXPERIMENT_STATUS_RUNNING"))
+    ended = run("watch", "search-strategy", "--times", "1")
+    assert "Ship combined" in ended.out
+    assert ("total_time p95" in ended.out) is whole
 
 
 def test_watch_in_json_is_one_line_per_look(run: Run, sidecar: Canned) -> None:

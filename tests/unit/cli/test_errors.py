@@ -67,6 +67,12 @@ def test_violations_are_one_line_each(run: Run, sidecar: Canned) -> None:
     ]
     sidecar.answers(GET, errors.InvalidArgument.of(found[:1]))
     assert run("subjects", "show", "a").err == "error: spec.variants: has no control\n"
+    sidecar.answers(
+        GET, errors.AlreadyExists("key 'k' is taken; choose another", [("key", "is taken; choose another")])
+    )
+    assert run("subjects", "show", "a").err == "error: key 'k' is taken; choose another\n", "nothing is said twice"
+    sidecar.answers(GET, errors.InvalidArgument.of([("metric", "has no \0")]))
+    assert run("subjects", "show", "a").err == "error: metric: has no\n", "nor counted, when there is but one"
 
 
 def test_many_violations_are_cut(run: Run, tmp_path: Path) -> None:

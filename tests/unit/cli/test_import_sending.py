@@ -118,7 +118,8 @@ def test_what_does_not_pass_says_how_to_go_on(
     ended = run("import", file, *COMMAND)
     assert ended.code == 5
     assert ended.err == (
-        "error: away; 10 rows before line 12 are imported, and the same command with --append goes on from there\n"
+        "error: away; 10 rows before line 12 are imported, and the same command with --append, and without --create,"
+        " goes on from there\n"
     )
 
 

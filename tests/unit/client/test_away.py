@@ -212,7 +212,7 @@ def test_errors_keep_their_class_and_violations(sidecar: Any, error: errors.Sort
     sidecar.misbehave("Assign", *[sidecar.refuse(error)] * 20)
     with (
         Client(
-            sidecar.target, timeout_s=0.05 if isinstance(error, errors.Unavailable) else 5, on_error="raise"
+            sidecar.target, timeout_s=0.5 if isinstance(error, errors.Unavailable) else 5, on_error="raise"
         ) as client,
         pytest.raises(type(error)) as caught,
     ):

@@ -42,7 +42,7 @@ def test_ids_are_random_unless_a_test_says_otherwise(world: World) -> None:
     plain = Experiments(world.db, flush=lambda: None, changed=lambda: None, now=lambda: world.now)
     ids = {plain.create(world.spec(key=f"k{number}"), world.ann).id for number in range(3)}
     assert len(ids) == 3
-    assert all(len(id) == 32 and int(id, 16) >= 0 for id in ids)
+    assert all(len(id) == 16 and int(id, 16) >= 0 for id in ids)
 
 
 def test_checking_stores_nothing(world: World) -> None:

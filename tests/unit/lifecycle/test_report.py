@@ -80,7 +80,12 @@ def test_running_time_counts_from_the_start_to_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "units", "line"),
-    [("session", 94, "206 more sessions"), ("user", 299, "1 more user"), ("request", 0, "300 more requests")],
+    [
+        ("session", 94, "206 more sessions"),
+        ("entity", 94, "206 more entities"),
+        ("user", 299, "1 more user"),
+        ("request", 0, "300 more requests"),
+    ],
 )
 def test_missing_units_are_counted(unit: str, units: int, line: str) -> None:
     assert todo(experiment(unit=unit), analysis(units)) == (line,)
@@ -132,8 +137,19 @@ def test_doubts_come_before_everything_else() -> None:
 
 
 def test_broken_guardrails_are_named() -> None:
-    guardrails = (Guardrail("ok", "b", False, "down 3 %"), Guardrail("cost", "b", True, "fine"))
-    assert todo(experiment(), analysis(10, guardrails=guardrails))[0] == "guardrail ok is broken by b: down 3 %"
+    guardrails = (Guardrail("ok", "b", False, "is broken: −3.0 %"), Guardrail("cost", "b", True, "is intact"))
+    assert todo(experiment(), analysis(10, guardrails=guardrails)) == (
+        "guardrail ok of b is broken: −3.0 %",
+        "290 more sessions",
+    )
+
+
+def test_guardrails_nobody_can_judge_are_not_called_broken() -> None:
+    unknown = tuple(Guardrail("ok", name, False, "is unknown: no outcomes yet", unknown=True) for name in ("b", "c"))
+    assert todo(experiment(), analysis(10, guardrails=unknown)) == (
+        "guardrail ok of b and c is unknown: no outcomes yet",
+        "290 more sessions",
+    )
 
 
 def test_a_pause_is_named_first() -> None:

@@ -24,11 +24,11 @@ PROMISED = {
     ("cancelled", "archive"): "cancelled",
 }
 NEXT = {
-    "draft": "from draft it can become running or become cancelled",
-    "running": "from running it can become paused or become completed or become cancelled",
-    "paused": "from paused it can become running or become completed or become cancelled",
-    "completed": "from completed it can be archived",
-    "cancelled": "from cancelled it can be archived",
+    "draft": "from draft it can become running or cancelled",
+    "running": "from running it can become paused, completed or cancelled",
+    "paused": "from paused it can become running, completed or cancelled",
+    "completed": "from completed it can only be archived",
+    "cancelled": "from cancelled it can only be archived",
 }
 TARGET = {
     "start": "running",

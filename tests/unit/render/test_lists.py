@@ -125,3 +125,5 @@ def test_power() -> None:
         "about 1.5 days",
         "a guess",
     ]
+    unknown = analysis_pb2.PowerResult(reason="the control has no outcomes yet")
+    assert text(render.power_table(unknown)) == "the control has no outcomes yet", "none is not how many are needed"

@@ -107,10 +107,14 @@ def import_outcomes(
         declared = {each.name: each for each in stored.spec.metrics}
         rows = Rows(plan, check_against([declared[each.metric] for each in plan.metrics]))
         found = survey(plan, rows, {each.name for each in stored.spec.variants})
-    from sortition.cli.imports.sending import send
+    from sortition.cli.imports.sending import GO_ON, send
 
-    with _progress(found.good) as progress:
-        sent = send(session, stored, plan, rows, progress)
+    try:
+        with _progress(found.good) as progress:
+            sent = send(session, stored, plan, rows, progress)
+    except KeyboardInterrupt:
+        say(f"interrupted; what was sent is counted, and {GO_ON}")
+        raise
     _report(session, stored, plan, found, sent)
 
 

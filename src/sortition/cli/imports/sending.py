@@ -19,7 +19,10 @@ from sortition.errors import InvalidArgument, ResourceExhausted, SortitionError,
 from sortition.rpc.v1.experiment_pb2 import Experiment
 from sortition.rpc.v1.recording_pb2 import Delivery, Observation, Outcome, RecordBatchRequest, RecordResponse
 
-__all__ = ["Sent", "client_id", "send"]
+__all__ = ["GO_ON", "Sent", "client_id", "send"]
+
+GO_ON = "the same command with --append, and without --create, goes on from there"
+"""What to do about an import that was cut short."""
 
 _BATCH_ROWS = 2000
 _BATCH_BYTES = 1 << 20
@@ -156,7 +159,7 @@ def _explained(error: SortitionError, lines: list[int], sent: Sent) -> Sortition
     )
     kind: Any = type(error)
     if not isinstance(error, InvalidArgument) or not error.violations:
-        again = ", and the same command with --append goes on from there" if sent.outcomes else ""
+        again = f", and {GO_ON}" if sent.outcomes else ""
         return kind(f"{error.message}{before}{again}")  # type: ignore[no-any-return]
     return InvalidArgument(
         f"the sidecar refused rows{before}", [_at_line(violation, lines) for violation in error.violations]

@@ -140,16 +140,18 @@ class VariantSummary(_message.Message):
     def __init__(self, name: _Optional[str] = ..., control: bool = ..., weight: _Optional[float] = ..., units: _Optional[int] = ..., share: _Optional[float] = ...) -> None: ...
 
 class Guardrail(_message.Message):
-    __slots__ = ("metric", "variant", "intact", "detail")
+    __slots__ = ("metric", "variant", "intact", "detail", "unknown")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     INTACT_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     metric: str
     variant: str
     intact: bool
     detail: str
-    def __init__(self, metric: _Optional[str] = ..., variant: _Optional[str] = ..., intact: bool = ..., detail: _Optional[str] = ...) -> None: ...
+    unknown: bool
+    def __init__(self, metric: _Optional[str] = ..., variant: _Optional[str] = ..., intact: bool = ..., detail: _Optional[str] = ..., unknown: bool = ...) -> None: ...
 
 class AnalysisResult(_message.Message):
     __slots__ = ("experiment", "organization", "status", "analyzed_at", "primary_metric", "confidence", "alpha", "variants", "metrics", "comparisons", "guardrails", "sample_ratio", "units", "min_samples", "winner", "should_ship", "recommendation_kind", "recommendation", "warnings")
