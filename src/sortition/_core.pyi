@@ -3,8 +3,9 @@
 Import it through `sortition.core`. Every error it raises is one of `sortition.errors`.
 """
 
+import os
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Final, Literal, TypedDict, final, type_check_only
 
 __all__ = [
     "BUCKETS",
@@ -21,6 +22,9 @@ __all__ = [
     "allocate",
     "bucket",
     "exposure_hash",
+    "file_identity",
+    "log_inspect",
+    "log_salvage",
     "sketch_bins",
     "sketch_quantiles",
     "unit_bucket",
@@ -59,6 +63,90 @@ def unit_bucket(experiment_id: str, unit: str) -> tuple[int, int]:
 
 def exposure_hash(key: bytes, experiment_id: str, unit: str) -> int:
     """Returns the signed 64-bit hash under which a unit's exposure is stored: HMAC-SHA-256, first eight bytes."""
+
+@type_check_only
+class _Recovery(TypedDict):
+    """What was found in a log when it was opened."""
+
+    segments: int
+    """Segments that were read."""
+    records: int
+    """Records in them."""
+    sealed: int
+    """Batches that are not known to be in the database."""
+    cells: int
+    """Cells that are not known to be in the database."""
+    exposures: int
+    """Exposures that are not known to be in the database."""
+    torn_bytes: int
+    """What was cut off its end, as it had not been acknowledged."""
+    torn_copy: str
+    """The file that keeps what was cut off; empty when nothing was."""
+
+@type_check_only
+class _LogSegment(TypedDict):
+    """What one segment of a log holds."""
+
+    name: str
+    bytes: int
+    batch: int
+    """By the log's own count; 0 where it says nothing yet."""
+    first_lsn: int
+    last_lsn: int
+    calls: int
+    observations: int
+    exposures: int
+    windows: bool
+    """Whether it holds all windows against duplicates."""
+    full: bool
+    """Whether it holds everything of its batch from before it."""
+    end: str
+    torn_bytes: int
+
+@type_check_only
+class _Log(TypedDict):
+    """What a log holds."""
+
+    segments: list[_LogSegment]
+    committed: int
+    """The last batch that the database is known to have, by the log's own count."""
+    shift: int | None
+    """What is added to that count to get the database's; None before the database was seen."""
+    damage: str | None
+    """Why a sidecar would refuse to start with it."""
+
+@type_check_only
+class _Salvaged(TypedDict):
+    """What was saved of a damaged log."""
+
+    records: int
+    lost_records: int
+    lost_bytes: int
+    copies: list[str]
+
+def file_identity(path: str | os.PathLike[str]) -> str:
+    """Returns what tells a file from every copy of it: its inode and, where it is known, when it was made.
+
+    Raises:
+        Unavailable: It cannot be looked at.
+    """
+
+def log_inspect(log_dir: str | os.PathLike[str]) -> _Log:
+    """Looks at a log, which may be in use.
+
+    Raises:
+        Unavailable: It cannot be read.
+    """
+
+def log_salvage(log_dir: str | os.PathLike[str]) -> _Salvaged:
+    """Makes a log that a sidecar can start with out of a damaged one; every segment is copied first.
+
+    A log that is not damaged stays as it is.
+
+    Raises:
+        FailedPrecondition: It is in use.
+        Unavailable: It cannot be read or written.
+    """
 
 def sketch_bins(sketch: bytes) -> tuple[bytes, bytes]:
     """Returns the bins of a sketch, ascending: edges and counts.
@@ -235,12 +323,47 @@ class Engine:
     `now_ms` is the time in milliseconds since 1970-01-01 UTC, the system clock's when absent.
     """
 
-    def __new__(cls, *, unit_key: bytes, limits: dict[str, int] | None = None) -> Engine:
+    def __new__(
+        cls,
+        *,
+        unit_key: bytes,
+        limits: dict[str, int] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        ack: Literal["written", "fsynced"] = "written",
+        log_identity: bytes | None = None,
+        log_limits: dict[str, int] | None = None,
+    ) -> Engine:
         """Makes an engine without a snapshot.
 
         Args:
             unit_key: The installation's key for hashing unit ids, at least 16 bytes.
             limits: Bounds that differ from `LIMITS`.
+            log_dir: Where the log is; without one, what is recorded is in memory only.
+            ack: When a call is acknowledged: once the system has its record ("written"), or once that is synced
+                ("fsynced").
+            log_identity: 16 bytes that tell the state directory; a log of another is refused.
+            log_limits: Bounds of the log in bytes: max_bytes 1 GiB, beyond which recording is refused; segment_bytes
+                64 MiB, at which a segment is replaced by a checkpoint; retain_bytes 64 MiB, kept although the database
+                has them.
+
+        Raises:
+            InvalidArgument: An argument is out of range.
+            FailedPrecondition: The log is in use, or of another state directory.
+            DataLoss: The log is damaged where it was acknowledged; says where.
+            ResourceExhausted: The disk is full.
+            Unavailable: The disk fails.
+        """
+    @property
+    def recovery(self) -> _Recovery | None:
+        """What was found in the log when it was opened; None without a log."""
+    @property
+    def log_sound(self) -> bool:
+        """Whether the log can be written: not any more once syncing it failed, or after `close`. True without one."""
+    def close(self) -> None:
+        """Syncs the log and lets go of it: nothing is recorded any more, and another engine may open it.
+
+        Raises:
+            Unavailable: The log could not be synced.
         """
     @property
     def ready(self) -> bool:
@@ -279,12 +402,27 @@ class Engine:
     def resume(self, high_water: int) -> None:
         """Says which batch the database has; the next sealed one is the one behind it.
 
-        Call it once, before the first `seal`.
+        Call it once, before the first `seal`. With a log it is required, and batches that the log has and the database
+        lacks are sealed again.
+
+        Raises:
+            FailedPrecondition: A batch was sealed before; or the database has batches that the log never heard of.
+            DataLoss: The database lacks batches that it had, and the log does not hold them any more.
+            ResourceExhausted: The disk is full.
+            Unavailable: The disk fails.
         """
+    @property
+    def waiting(self) -> int:
+        """How many batches are sealed and not known to be in the database."""
     def seal(self) -> SealedBatch | None:
         """Closes the open batch and returns it.
 
         Returns the same one again until it is committed, and None when there is nothing to flush.
+
+        Raises:
+            FailedPrecondition: There is a log, and `resume` was not called.
+            ResourceExhausted: The disk is full.
+            Unavailable: The log failed; what was recorded is read by the next process.
         """
     def commit(self, number: int) -> None:
         """Says that the sealed batch is in the database, so that it can be forgotten.
@@ -297,5 +435,5 @@ class Engine:
 
         Counted: assignments, exposures, exposures_dropped (answers that could not expose their unit because
         `pending_exposures` was reached), calls_recorded, observations, duplicates, refused, late, ignored, clamped.
-        Held: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys.
+        Held: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys, log_bytes.
         """

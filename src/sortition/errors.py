@@ -12,6 +12,7 @@
     │   ├── ShipRefused          the analysis forbids it
     │   └── Conflict             somebody else changed it first
     ├── PermissionDenied         this caller may not
+    │   └── Unauthenticated      nobody knows this caller: no token, or none that is valid
     ├── ResourceExhausted        a bound was reached; names it
     ├── Unavailable              not now; try again
     │   ├── NotReady             no snapshot is loaded yet
@@ -49,6 +50,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "StoreUnavailable",
+    "Unauthenticated",
     "Unavailable",
     "Violation",
 ]
@@ -146,6 +148,12 @@ class PermissionDenied(SortitionError):
     """This caller may not do this."""
 
     code = "PERMISSION_DENIED"
+
+
+class Unauthenticated(PermissionDenied):
+    """Nobody knows this caller: it sent no token, or none that is valid now."""
+
+    code = "UNAUTHENTICATED"
 
 
 class ResourceExhausted(SortitionError):

@@ -149,7 +149,8 @@ fn assigning(criterion: &mut Criterion) {
                         || NOW,
                     );
                     if number % 100_000 == 0 {
-                        let _ = engine.seal().map(|batch| engine.commit(batch.number));
+                        let batch = engine.seal().ok().flatten();
+                        let _ = batch.map(|batch| engine.commit(batch.number));
                     }
                     answer
                 });

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::cell::Cell;
 use crate::error::{Error, Result};
@@ -30,6 +30,35 @@ pub struct CellDelta {
     pub day: i32,
     /// The statistics.
     pub cell: Cell,
+}
+
+/// Which cell is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The experiment's id.
+    pub experiment_id: Arc<str>,
+    /// The variant's index.
+    pub variant: u16,
+    /// The metric's index.
+    pub metric: u16,
+    /// The UTC day, counted from 1970-01-01.
+    pub day: i32,
+}
+
+/// What a batch, or a part of one, is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// What was added to each cell, ordered by experiment, variant, metric and day.
+    pub cells: Vec<CellDelta>,
+    /// Who was exposed.
+    pub exposures: Vec<Exposure>,
+}
+
+impl Content {
+    /// Returns whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.exposures.is_empty()
+    }
 }
 
 /// One effect on one cell, fully checked.
@@ -107,6 +136,17 @@ struct Open {
 #[repr(align(128))]
 struct Shard(Mutex<Open>);
 
+/// Room for one call in the open batch. Dropped without [`Room::apply`], the call never happened.
+#[derive(Debug)]
+pub struct Room<'a> {
+    aggregate: &'a Aggregate,
+    open: MutexGuard<'a, Open>,
+    steps: &'a [Step<'a>],
+    exposures: Vec<Exposure>,
+    made: Vec<Key>,
+    reserved: usize,
+}
+
 /// The open batch, sharded by thread.
 ///
 /// A call takes effect under the lock of one shard, and closing the batch takes all of them, so that a call is in one batch whole.
@@ -125,16 +165,16 @@ impl Aggregate {
         self.exposed.contains(fingerprint)
     }
 
-    /// Applies all steps and hands on the exposures that are new; returns how many were.
+    /// Makes room for a call: what it will change can then be neither refused nor taken away by another thread.
     ///
     /// # Errors
     /// `ResourceExhausted` when a bound was reached; then nothing changed.
-    pub fn apply(
-        &self,
-        steps: &[Step],
-        exposures: Vec<(u64, Exposure)>,
+    pub fn reserve<'a>(
+        &'a self,
+        steps: &'a [Step<'a>],
+        exposures: Vec<Exposure>,
         limits: &Limits,
-    ) -> Result<usize> {
+    ) -> Result<Room<'a>> {
         let reserved = exposures.len();
         reserve(
             &self.pending_exposures,
@@ -142,55 +182,23 @@ impl Aggregate {
             "pending_exposures",
             limits.pending_exposures,
         )?;
-        let mut open = self.shards[own_slot()].0.lock();
-        if let Err(error) = self.make_cells(&mut open.cells, steps, limits) {
-            self.pending_exposures
-                .fetch_sub(reserved, Ordering::Relaxed);
-            return Err(error);
-        }
-        for step in steps {
-            if let Some(held) = open.cells.get_mut(&step.key()) {
-                step.effect.apply(&mut held.cell);
-            }
-        }
-        let before = open.exposures.len();
-        let new = exposures
-            .into_iter()
-            .filter(|(fingerprint, _)| self.exposed.insert(*fingerprint));
-        open.exposures.extend(new.map(|(_, exposure)| exposure));
-        let added = open.exposures.len() - before;
-        self.pending_exposures
-            .fetch_sub(reserved - added, Ordering::Relaxed);
-        Ok(added)
+        let mut room = Room {
+            aggregate: self,
+            open: self.shards[own_slot()].0.lock(),
+            steps,
+            exposures,
+            made: Vec::new(),
+            reserved,
+        };
+        // On an error the room is dropped, and gives back what it had.
+        room.make_cells(limits)?;
+        Ok(room)
     }
 
-    /// Sees to it that every cell of `steps` is there, or that none was added.
-    fn make_cells(
-        &self,
-        cells: &mut HashMap<Key, Held>,
-        steps: &[Step],
-        limits: &Limits,
-    ) -> Result<()> {
-        let mut made = Vec::new();
-        for step in steps {
-            let Entry::Vacant(place) = cells.entry(step.key()) else {
-                continue;
-            };
-            if let Err(error) = reserve(&self.live_cells, 1, "live_cells", limits.live_cells) {
-                self.live_cells.fetch_sub(made.len(), Ordering::Relaxed);
-                for key in made {
-                    cells.remove(&key);
-                }
-                return Err(error);
-            }
-            place.insert(step.empty_cell());
-            made.push(step.key());
-        }
-        Ok(())
-    }
-
-    /// Closes the open batch and returns what was in it, ordered by what it is about; a new one is open.
-    pub fn drain(&self) -> (Vec<CellDelta>, Vec<Exposure>) {
+    /// Closes the open batch and returns what was in it, together with `base`, ordered by what it is about; a new one is open.
+    ///
+    /// What is in `base` counts as held already.
+    pub fn drain(&self, base: Content) -> Content {
         // All locks at once: whatever ended before is in this batch, whatever begins after is in the next.
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.0.lock()).collect();
         let drained: Vec<Open> = shards
@@ -198,8 +206,10 @@ impl Aggregate {
             .map(|open| mem::take(&mut **open))
             .collect();
         drop(shards);
-        let mut cells = Vec::new();
-        let mut exposures = Vec::new();
+        let Content {
+            mut cells,
+            mut exposures,
+        } = base;
         for open in drained {
             cells.extend(open.cells.into_iter().map(|(key, held)| CellDelta {
                 experiment_id: held.experiment_id,
@@ -211,14 +221,33 @@ impl Aggregate {
             exposures.extend(open.exposures);
         }
         let before = cells.len();
-        cells.sort_by(|left, right| left.address().cmp(&right.address()));
+        cells.sort_by(|left, right| left.place().cmp(&right.place()));
         // Cells of one address have one shape, so they always merge; if they did not, both would be handed on.
         cells.dedup_by(|later, first| {
-            later.address() == first.address() && first.cell.merge(&later.cell).is_ok()
+            later.place() == first.place() && first.cell.merge(&later.cell).is_ok()
         });
         self.live_cells
             .fetch_sub(before - cells.len(), Ordering::Relaxed);
-        (cells, exposures)
+        Content { cells, exposures }
+    }
+
+    /// Returns whether nothing is in the open batch.
+    pub fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| {
+            let open = shard.0.lock();
+            open.cells.is_empty() && open.exposures.is_empty()
+        })
+    }
+
+    /// Counts what an earlier process left behind as held, and remembers who was exposed.
+    pub fn restore(&self, content: &Content) {
+        self.live_cells
+            .fetch_add(content.cells.len(), Ordering::Relaxed);
+        self.pending_exposures
+            .fetch_add(content.exposures.len(), Ordering::Relaxed);
+        for exposure in &content.exposures {
+            self.exposed.insert(exposure.fingerprint);
+        }
     }
 
     /// Says that a drained batch is in the database, so that it no longer counts against the bounds.
@@ -239,14 +268,79 @@ impl Aggregate {
     }
 }
 
+impl Room<'_> {
+    /// Sees to it that every cell of the steps is there.
+    fn make_cells(&mut self, limits: &Limits) -> Result<()> {
+        for step in self.steps {
+            let Entry::Vacant(place) = self.open.cells.entry(step.key()) else {
+                continue;
+            };
+            let live = &self.aggregate.live_cells;
+            reserve(live, 1, "live_cells", limits.live_cells)?;
+            place.insert(step.empty_cell());
+            self.made.push(step.key());
+        }
+        Ok(())
+    }
+
+    /// Returns who is about to be exposed.
+    pub fn exposures(&self) -> &[Exposure] {
+        &self.exposures
+    }
+
+    /// Applies all steps and hands on the exposures that are new; returns how many were.
+    pub fn apply(mut self) -> usize {
+        for step in self.steps {
+            if let Some(held) = self.open.cells.get_mut(&step.key()) {
+                step.effect.apply(&mut held.cell);
+            }
+        }
+        self.made.clear();
+        let exposed = &self.aggregate.exposed;
+        let mut new = mem::take(&mut self.exposures);
+        new.retain(|exposure| exposed.insert(exposure.fingerprint));
+        let added = new.len();
+        self.open.exposures.extend(new);
+        // What is still reserved when this is dropped is given back.
+        self.reserved -= added;
+        added
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        let (cells, exposures) = (self.made.len(), self.reserved);
+        for key in self.made.drain(..) {
+            self.open.cells.remove(&key);
+        }
+        self.aggregate
+            .live_cells
+            .fetch_sub(cells, Ordering::Relaxed);
+        self.aggregate
+            .pending_exposures
+            .fetch_sub(exposures, Ordering::Relaxed);
+    }
+}
+
 impl CellDelta {
-    fn address(&self) -> (&str, u16, u16, i32) {
+    fn place(&self) -> (&str, u16, u16, i32) {
         (&self.experiment_id, self.variant, self.metric, self.day)
+    }
+
+    /// Returns which cell it is.
+    pub fn address(&self) -> Address {
+        Address {
+            experiment_id: Arc::clone(&self.experiment_id),
+            variant: self.variant,
+            metric: self.metric,
+            day: self.day,
+        }
     }
 }
 
 impl Effect {
-    fn apply(self, cell: &mut Cell) {
+    /// Does it to a cell.
+    pub fn apply(self, cell: &mut Cell) {
         match self {
             Self::Add { slot, accepted } => {
                 cell.add(

@@ -26,8 +26,7 @@ impl Buckets {
     /// `DataLoss` when the length fits neither shape, a number is not finite, or a denominator is negative.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let damaged = |what: String| Err(Error::DataLoss(format!("these are no buckets: {what}")));
-        let lengths =
-            [false, true].map(|covariate| UNIT_BUCKETS * columns(covariate) * FLOAT_BYTES);
+        let lengths = [false, true].map(Self::encoded_len);
         if !lengths.contains(&bytes.len()) {
             return damaged(format!(
                 "{} bytes, must be {} or {}",
@@ -51,6 +50,11 @@ impl Buckets {
     /// Returns the sums as little-endian float64 of shape (128, 2), or (128, 3) with a covariate.
     pub fn encode(&self) -> Vec<u8> {
         self.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect()
+    }
+
+    /// Returns the length of [`Buckets::encode`].
+    pub fn encoded_len(covariate: bool) -> usize {
+        UNIT_BUCKETS * columns(covariate) * FLOAT_BYTES
     }
 
     /// Returns whether a covariate is kept.

@@ -187,6 +187,46 @@ impl Cell {
         self.sketch.as_ref()
     }
 
+    /// Returns the cell as bytes that [`Cell::decode`] makes the same cell of, to the bit.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for part in self.moments.to_bits() {
+            bytes.extend(part.to_le_bytes());
+        }
+        for count in [self.refused, self.clamped, self.late] {
+            bytes.extend(count.to_le_bytes());
+        }
+        bytes.push(u8::from(self.buckets.covariate()) << 1 | u8::from(self.sketch.is_some()));
+        bytes.extend(self.buckets.encode());
+        if let Some(sketch) = &self.sketch {
+            bytes.extend(sketch.encode());
+        }
+        bytes
+    }
+
+    /// Reads what [`Cell::encode`] wrote; none when the bytes are no cell.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (fixed, rest) = bytes.split_first_chunk::<72>()?;
+        let (numbers, _) = fixed.as_chunks::<8>();
+        let number = |index: usize| u64::from_le_bytes(numbers[index]);
+        let (&shape, rest) = rest.split_first()?;
+        let covariate = shape & 2 != 0;
+        let (buckets, rest) = rest.split_at_checked(Buckets::encoded_len(covariate))?;
+        let sketch = match shape & 1 {
+            0 if rest.is_empty() => None,
+            1 => Some(Sketch::decode(rest).ok()?),
+            _ => return None,
+        };
+        Some(Self {
+            moments: Moments::from_bits(std::array::from_fn(number)),
+            buckets: Buckets::decode(buckets).ok()?,
+            sketch,
+            refused: number(6),
+            clamped: number(7),
+            late: number(8),
+        })
+    }
+
     fn shape(&self) -> (bool, bool) {
         (self.sketch.is_some(), self.buckets.covariate())
     }

@@ -1,18 +1,21 @@
 //! The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::{ArcSwapOption, Guard};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
-use crate::aggregate::{Aggregate, CellDelta};
+use crate::aggregate::{Aggregate, CellDelta, Step};
 use crate::assign::{At, Decision, Question};
 use crate::counters::{Counter, Counters};
 use crate::dedup::{Claim, Dedup, Delivery};
 use crate::error::{Error, Result};
 use crate::exposure::Exposure;
+use crate::flush::Flush;
 use crate::hash::ExposureKey;
 use crate::limits::Limits;
+use crate::log::{self, Fs, Log, Recovery};
 use crate::problems::Problems;
 use crate::record::{Context, Plan, utc_day};
 use crate::snapshot::{Compiled, Registry, Sealed};
@@ -32,14 +35,6 @@ pub struct Batch {
     pub exposures: Vec<Exposure>,
 }
 
-/// Where flushing stands.
-#[derive(Debug, Default)]
-struct Flush {
-    high_water: u64,
-    begun: bool,
-    sealed: Option<Arc<Batch>>,
-}
-
 /// Assigns, records and hands on; shared between threads.
 #[derive(Debug)]
 pub struct Engine {
@@ -47,10 +42,26 @@ pub struct Engine {
     key: ExposureKey,
     current: ArcSwapOption<Compiled>,
     registry: Mutex<Registry>,
-    aggregate: Aggregate,
-    dedup: Dedup,
-    flush: Mutex<Flush>,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) dedup: Dedup,
+    pub(crate) flush: Mutex<Flush>,
     counters: Counters,
+    pub(crate) log: Option<Log>,
+    /// Held by each call while it is appended and applied, and by nobody while a batch is closed: so a batch is a range of records.
+    pub(crate) gate: RwLock<()>,
+    /// Whether segments are to be removed that could not be.
+    pub(crate) uncut: AtomicBool,
+}
+
+/// What an acknowledgement has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// Nothing.
+    Nothing,
+    /// This record.
+    Record(u64),
+    /// An exposure that another call told of.
+    Exposures,
 }
 
 /// The loaded snapshot, held for the length of a call.
@@ -67,11 +78,44 @@ impl Loaded {
 }
 
 impl Engine {
-    /// Makes an engine without a snapshot, which hashes units with `unit_key`.
+    /// Makes an engine without a snapshot, which hashes units with `unit_key` and keeps what is recorded in memory only.
     ///
     /// # Errors
     /// `InvalidArgument` when the key is shorter than [`KEY_BYTES`].
     pub fn new(unit_key: &[u8], limits: Limits) -> Result<Self> {
+        Self::make(unit_key, limits, Dedup::default(), Flush::default(), None)
+    }
+
+    /// Makes an engine without a snapshot, which acknowledges a call only once it is in the log in `fs`, and which goes on where the
+    /// process before it ended.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the key is too short; `DataLoss` when the log is damaged where it was acknowledged; `FailedPrecondition` when
+    /// it belongs to another state directory; `ResourceExhausted` when the disk is full; `Unavailable` when it fails.
+    pub fn open(
+        unit_key: &[u8],
+        limits: Limits,
+        fs: Arc<dyn Fs>,
+        options: log::Options,
+    ) -> Result<(Self, Recovery)> {
+        let replayed = log::replay(&*fs, &options, &limits)?;
+        let open = replayed.start.begin.batch;
+        let flush = Flush::after(replayed.sealed, replayed.open, open);
+        let log = Log::start(fs, options, replayed.segments, replayed.start)?;
+        let engine = Self::make(unit_key, limits, replayed.dedup, flush, Some(log))?;
+        for content in engine.flush.lock().inherited() {
+            engine.aggregate.restore(content);
+        }
+        Ok((engine, replayed.recovery))
+    }
+
+    fn make(
+        unit_key: &[u8],
+        limits: Limits,
+        dedup: Dedup,
+        flush: Flush,
+        log: Option<Log>,
+    ) -> Result<Self> {
         if unit_key.len() < KEY_BYTES {
             let why = format!(
                 "has {} bytes; at least {KEY_BYTES} are needed",
@@ -85,9 +129,12 @@ impl Engine {
             current: ArcSwapOption::empty(),
             registry: Mutex::default(),
             aggregate: Aggregate::default(),
-            dedup: Dedup::default(),
-            flush: Mutex::default(),
+            dedup,
+            flush: Mutex::new(flush),
             counters: Counters::default(),
+            log,
+            gate: RwLock::new(()),
+            uncut: AtomicBool::new(false),
         })
     }
 
@@ -140,13 +187,13 @@ impl Engine {
         let decision = snapshot.decide(question, At::Alone, &self.limits, &mut problems);
         let decision = problems.resolve(decision)?;
         let exposed = self.answered(&snapshot, &decision, question.unit, expose, now_ms);
-        Ok((snapshot, decision, exposed))
+        Ok((snapshot, decision, self.kept(exposed).is_some()))
     }
 
-    /// Counts an answer and exposes its unit if asked to; returns whether it counts as an exposure.
+    /// Counts an answer and exposes its unit if asked to; returns whether it counts as an exposure, once [`Engine::kept`] agrees.
     ///
-    /// When too many exposures wait for the database, assigning goes on: the answer says that it does not count, and so does a
-    /// counter. An agent without an answer would be worse than an experiment with fewer units, and as the bound does not look at
+    /// When too many exposures wait for the database, or the log takes no more, assigning goes on: the answer says that it does not
+    /// count, and so does a counter. An agent without an answer would be worse than an experiment with fewer units, and as neither looks at
     /// variants, their shares stay as they are.
     pub(crate) fn answered(
         &self,
@@ -155,48 +202,91 @@ impl Engine {
         unit: &str,
         expose: bool,
         now_ms: impl FnOnce() -> i64,
-    ) -> bool {
+    ) -> Option<Appended> {
         self.counters.add(Counter::Assignments, 1);
         if !expose || !decision.exposes() {
-            return false;
+            return None;
         }
-        let exposed = self.expose(snapshot, decision, unit, now_ms).is_ok();
+        let exposed = self.expose(snapshot, decision, unit, now_ms).ok();
         self.counters
-            .add(Counter::ExposuresDropped, u64::from(!exposed));
+            .add(Counter::ExposuresDropped, u64::from(exposed.is_none()));
         exposed
+    }
+
+    /// Waits until an exposure may be acknowledged; none when it may not.
+    pub(crate) fn kept(&self, exposed: Option<Appended>) -> Option<Appended> {
+        exposed.filter(|appended| self.wait(*appended).is_ok())
     }
 
     /// Hands on the exposure of a unit, once.
     ///
     /// # Errors
-    /// `ResourceExhausted` when too many wait for the database.
+    /// `ResourceExhausted` when too many wait for the database or the log is full; `Unavailable` when the log fails.
     pub(crate) fn expose(
         &self,
         snapshot: &Compiled,
         decision: &Decision,
         unit: &str,
         now_ms: impl FnOnce() -> i64,
-    ) -> Result<()> {
+    ) -> Result<Appended> {
         let Some(arm) = decision.arm else {
-            return Ok(());
+            return Ok(Appended::Nothing);
         };
         if self.aggregate.is_exposed(decision.fingerprint) {
-            return Ok(());
+            return Ok(Appended::Exposures);
         }
         let experiment = snapshot.experiment(arm.experiment);
+        let day = utc_day(now_ms());
         let exposure = Exposure {
             experiment_id: Arc::clone(&experiment.id),
             unit_hash: self.key.experiment(&experiment.id).hash(unit),
+            fingerprint: decision.fingerprint,
             variant: arm.variant,
             bucket: decision.bucket,
             generation: decision.generation,
-            day: utc_day(now_ms()),
+            day,
         };
-        let new =
-            self.aggregate
-                .apply(&[], vec![(decision.fingerprint, exposure)], &self.limits)?;
+        let _gate = self.gate.read();
+        let (appended, new) = self.take(&[], vec![exposure], (&Delivery::Anonymous, 0), day)?;
         self.counters.add(Counter::Exposures, new as u64);
-        Ok(())
+        Ok(appended)
+    }
+
+    /// Appends effects and then applies them; the gate is held. Returns what to wait for, and how many exposures were new.
+    fn take(
+        &self,
+        steps: &[Step],
+        exposures: Vec<Exposure>,
+        claim: (&Delivery, i64),
+        day: i32,
+    ) -> Result<(Appended, usize)> {
+        if steps.is_empty() && exposures.is_empty() && *claim.0 == Delivery::Anonymous {
+            return Ok((Appended::Nothing, 0));
+        }
+        let room = self.aggregate.reserve(steps, exposures, &self.limits)?;
+        let mut appended = Appended::Nothing;
+        if let Some(log) = &self.log {
+            let lsn = log.append(|body| {
+                log::encode_effects(body, day, claim, steps, room.exposures());
+            })?;
+            if !room.exposures().is_empty() {
+                log.told_exposure(lsn);
+            }
+            appended = Appended::Record(lsn);
+        }
+        Ok((appended, room.apply()))
+    }
+
+    /// Returns once what was appended may be acknowledged.
+    ///
+    /// # Errors
+    /// `Unavailable` when the log could not be synced; what was appended then counts or not, and the same call may be sent again.
+    pub(crate) fn wait(&self, appended: Appended) -> Result<()> {
+        match (&self.log, appended) {
+            (None, _) | (_, Appended::Nothing) => Ok(()),
+            (Some(log), Appended::Record(lsn)) => log.wait(lsn),
+            (Some(log), Appended::Exposures) => log.wait_for_exposures(),
+        }
     }
 
     /// Starts the plan of a recording call.
@@ -220,9 +310,18 @@ impl Engine {
         delivery: Delivery,
         now_ms: i64,
     ) -> Result<RecordResponse> {
-        let claim = self.dedup.claim(delivery, now_ms, &self.limits);
+        let day = utc_day(now_ms);
+        let gate = self.gate.read();
+        let at_ms = match delivery {
+            Delivery::Anonymous => 0,
+            _ => self.dedup.age(now_ms),
+        };
+        let claim = self.dedup.claim(delivery, at_ms, &self.limits);
         // Before the problems: a call that was applied stays applied, even if it would be refused by now, its experiment gone.
         if let Ok(Claim::Duplicate) = claim {
+            drop(gate);
+            // The first arrival may still be waiting; this one must not be acknowledged before it.
+            self.log.as_ref().map_or(Ok(()), Log::wait_for_all)?;
             self.counters.add(Counter::Duplicates, 1);
             let snapshot_version = plan.response.snapshot_version;
             return Ok(RecordResponse {
@@ -234,19 +333,20 @@ impl Engine {
         if !plan.problems.is_empty() {
             self.counters
                 .add(Counter::Refused, plan.refused.len() as u64);
-            // Where there is no room for another cell, the counter has to do.
-            let _ = self
-                .aggregate
-                .apply(&plan.refused, Vec::new(), &self.limits);
+            if !plan.refused.is_empty() {
+                // Where there is no room for another cell, the counter has to do.
+                let _ = self.take(&plan.refused, Vec::new(), (&Delivery::Anonymous, 0), day);
+            }
         }
         plan.problems.into_result()?;
         let pending = claim?;
-        let new = self
-            .aggregate
-            .apply(&plan.steps, plan.exposures, &self.limits)?;
+        let claim = (&delivery, at_ms);
+        let (appended, new) = self.take(&plan.steps, plan.exposures, claim, day)?;
         if let Claim::New(pending) = pending {
             pending.applied();
         }
+        drop(gate);
+        self.wait(appended)?;
         let counts = [
             (Counter::CallsRecorded, 1),
             (Counter::Exposures, new as u64),
@@ -259,66 +359,6 @@ impl Engine {
             self.counters.add(counter, more);
         }
         Ok(plan.response)
-    }
-
-    /// Says which batch the database has; the next one is the one behind it.
-    ///
-    /// # Errors
-    /// `FailedPrecondition` once a batch was sealed.
-    pub fn resume(&self, high_water: u64) -> Result<()> {
-        let mut flush = self.flush.lock();
-        if flush.begun {
-            let next = flush.high_water.saturating_add(1);
-            return Err(Error::FailedPrecondition(format!(
-                "batch {next} is sealed or about to be; resume before the first seal"
-            )));
-        }
-        flush.high_water = high_water;
-        Ok(())
-    }
-
-    /// Closes the open batch and returns it; the same one again until it is committed; none when there is nothing in it.
-    pub fn seal(&self) -> Option<Arc<Batch>> {
-        let mut flush = self.flush.lock();
-        if flush.sealed.is_none() {
-            let (cells, exposures) = self.aggregate.drain();
-            if cells.is_empty() && exposures.is_empty() {
-                return None;
-            }
-            flush.begun = true;
-            let number = flush.high_water.saturating_add(1);
-            flush.sealed = Some(Arc::new(Batch {
-                number,
-                cells,
-                exposures,
-            }));
-        }
-        flush.sealed.clone()
-    }
-
-    /// Says that the sealed batch is in the database, so that it can be forgotten.
-    ///
-    /// # Errors
-    /// `FailedPrecondition` when no batch of that number is sealed.
-    pub fn commit(&self, number: u64) -> Result<()> {
-        let mut flush = self.flush.lock();
-        match flush.sealed.take_if(|batch| batch.number == number) {
-            Some(batch) => {
-                flush.high_water = number;
-                self.aggregate
-                    .settle(batch.cells.len(), batch.exposures.len());
-                Ok(())
-            }
-            None => {
-                let sealed = flush
-                    .sealed
-                    .as_ref()
-                    .map_or("none".to_owned(), |batch| format!("batch {}", batch.number));
-                Err(Error::FailedPrecondition(format!(
-                    "batch {number} is not sealed; {sealed} is"
-                )))
-            }
-        }
     }
 
     /// Returns what was counted since the engine was made, and what it holds, by name.
@@ -334,6 +374,10 @@ impl Engine {
             ("pending_exposures", self.aggregate.pending_exposures()),
             ("dedup_clients", self.dedup.clients()),
             ("idempotency_keys", self.dedup.keys()),
+            (
+                "log_bytes",
+                self.log.as_ref().map_or(0, |log| log.bytes() as usize),
+            ),
         ];
         let counted = Counter::ALL
             .into_iter()

@@ -62,6 +62,9 @@ pub enum Error {
     /// No snapshot is loaded yet.
     #[error("{0}")]
     NotReady(String),
+    /// Not now, or not until a restart; the message says which.
+    #[error("{0}")]
+    Unavailable(String),
     /// Stored bytes are damaged.
     #[error("{0}")]
     DataLoss(String),
@@ -95,6 +98,7 @@ impl Error {
             Self::FailedPrecondition(_) => 9,
             Self::Internal(_) => 13,
             Self::NotReady(_) => 14,
+            Self::Unavailable(_) => 14,
             Self::DataLoss(_) => 15,
         }
     }

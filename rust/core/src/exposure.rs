@@ -16,6 +16,8 @@ pub struct Exposure {
     pub experiment_id: Arc<str>,
     /// The keyed hash of the unit.
     pub unit_hash: i64,
+    /// What the unit is told apart by in this process, see [`Filter`].
+    pub fingerprint: u64,
     /// The index of the variant.
     pub variant: u16,
     /// The assignment bucket.

@@ -5,7 +5,7 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use crate::assign::{At, Decision, Question, Target};
-use crate::engine::Engine;
+use crate::engine::{Appended, Engine};
 use crate::error::{Error, Result};
 use crate::problems::Problems;
 use crate::snapshot::{Answer, Compiled};
@@ -91,10 +91,24 @@ impl Engine {
                  you hold in known_config_hashes, or send fewer requests at once"
             )));
         }
+        let exposed: Vec<_> = requests
+            .iter()
+            .zip(&decisions)
+            .map(|(request, decision)| self.exposed(snapshot, request, decision, now_ms))
+            .collect();
+        // Behind all of them, so that they wait for the disk together.
+        let exposed = exposed
+            .into_iter()
+            .rev()
+            .map(|exposed| self.kept(exposed).is_some());
+        let exposed: Vec<bool> = exposed.collect();
         let mut out = Vec::with_capacity(size);
-        for (request, decision) in requests.iter().zip(&decisions) {
-            self.reply(snapshot, request, decision, now_ms)
-                .encode_nested(&mut out);
+        for ((request, decision), exposed) in requests
+            .iter()
+            .zip(&decisions)
+            .zip(exposed.into_iter().rev())
+        {
+            Reply::new(snapshot, request, decision, exposed).encode_nested(&mut out);
         }
         Ok(out)
     }
@@ -136,14 +150,20 @@ impl Engine {
         decision: &Decision,
         now_ms: i64,
     ) -> Reply<'a> {
-        let exposed = self.answered(
-            snapshot,
-            decision,
-            &request.unit,
-            request.expose.unwrap_or(true),
-            || now_ms,
-        );
-        Reply::new(snapshot, request, decision, exposed)
+        let exposed = self.exposed(snapshot, request, decision, now_ms);
+        Reply::new(snapshot, request, decision, self.kept(exposed).is_some())
+    }
+
+    /// Exposes the unit of a request if that is asked for; what comes back has to be waited for.
+    fn exposed(
+        &self,
+        snapshot: &Compiled,
+        request: &AssignRequest,
+        decision: &Decision,
+        now_ms: i64,
+    ) -> Option<Appended> {
+        let expose = request.expose.unwrap_or(true);
+        self.answered(snapshot, decision, &request.unit, expose, || now_ms)
     }
 
     /// `ExposeRequest` to `ExposeResponse`.
@@ -168,7 +188,8 @@ impl Engine {
         };
         if let Some(arm) = decision.arm.filter(|_| decision.exposes()) {
             // Unlike an assignment, this call asks for nothing else: its caller had better send it again.
-            self.expose(snapshot, &decision, &request.unit, || now_ms)?;
+            let exposed = self.expose(snapshot, &decision, &request.unit, || now_ms)?;
+            self.wait(exposed)?;
             response.exposed = true;
             response.variant = snapshot.variant_name(arm).to_owned();
         }

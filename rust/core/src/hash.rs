@@ -62,6 +62,12 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Makes a slot of its parts; none when one is out of range.
+    pub fn from_parts(bucket: u8, sub: u8) -> Option<Self> {
+        let fits = usize::from(bucket) < UNIT_BUCKETS && usize::from(sub) < SUB_SKETCHES;
+        fits.then_some(Self { bucket, sub })
+    }
+
     /// The unit bucket in `[0, UNIT_BUCKETS)`.
     pub fn bucket(self) -> usize {
         usize::from(self.bucket)

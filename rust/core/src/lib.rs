@@ -1,6 +1,7 @@
 //! The core of sortition: assignment, aggregation and the bytes → bytes handlers of the hot path.
 //!
-//! It is pure: no clock (handlers are told the time), no network, no files, no Python. Whoever embeds it brings those.
+//! It has no clock (handlers are told the time), no network and no Python; whoever embeds it brings those. Files are touched by the log
+//! alone, through a trait of which [`log::Disk`] is the only implementation here.
 
 pub mod aggregate;
 pub mod allocation;
@@ -12,9 +13,11 @@ pub mod dedup;
 pub mod engine;
 pub mod error;
 pub mod exposure;
+mod flush;
 mod handlers;
 pub mod hash;
 pub mod limits;
+pub mod log;
 pub mod moments;
 mod observe;
 mod problems;

@@ -133,6 +133,28 @@ impl Moments {
         self.mean = sum;
     }
 
+    /// Returns every part as it is held, to the bit, for [`Moments::from_bits`].
+    pub fn to_bits(&self) -> [u64; 6] {
+        let floats = [self.mean, self.mean_rest, self.m2, self.min, self.max].map(f64::to_bits);
+        [
+            self.n, floats[0], floats[1], floats[2], floats[3], floats[4],
+        ]
+    }
+
+    /// Takes back what [`Moments::to_bits`] returned. Unlike [`Moments::from_parts`] it asks nothing of the parts.
+    pub fn from_bits(bits: [u64; 6]) -> Self {
+        let [n, floats @ ..] = bits;
+        let [mean, mean_rest, m2, min, max] = floats.map(f64::from_bits);
+        Self {
+            n,
+            mean,
+            mean_rest,
+            m2,
+            min,
+            max,
+        }
+    }
+
     /// Observations.
     pub fn n(&self) -> u64 {
         self.n

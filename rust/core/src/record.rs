@@ -51,7 +51,7 @@ pub struct Plan<'a> {
     /// Effects on cells.
     pub steps: Vec<Step<'a>>,
     /// Units that the call exposes, unless they were before.
-    pub exposures: Vec<(u64, Exposure)>,
+    pub exposures: Vec<Exposure>,
     /// What to answer.
     pub response: RecordResponse,
     /// What is wrong with the call.
@@ -332,12 +332,13 @@ impl<'a> Plan<'a> {
                 .key
                 .experiment(&experiment.id)
                 .hash(&outcome.unit),
+            fingerprint,
             variant,
             bucket,
             generation: 0,
             day,
         };
-        self.exposures.push((fingerprint, exposure));
+        self.exposures.push(exposure);
     }
 
     /// Finds out how the call says which call it is; on a problem, the answer is not used.

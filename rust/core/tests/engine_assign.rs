@@ -88,7 +88,7 @@ fn a_paused_experiment_serves_the_control_and_exposes_nobody() {
             (bucket("paused", &unit), false)
         );
     }
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn where_nothing_runs_the_current_configuration_answers() {
         (answer.reason(), &answer.config[..]),
         (Reason::NoExperiment, &b"{\"current\": \"idle\"}"[..])
     );
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn everything_wrong_with_a_request_is_said_at_once() {
     assert_invalid(assign(&engine, &hashes), &["known_config_hashes"]);
     assert_invalid(engine.assign_message(b"\xff\xff", NOW), &["request"]);
     assert_eq!(
-        engine.seal().unwrap().exposures.len(),
+        engine.seal().unwrap().unwrap().exposures.len(),
         1,
         "only the accepted call may have an effect"
     );
@@ -278,7 +278,7 @@ fn a_unit_is_exposed_once() {
         ..by_key("running", "u")
     };
     assert!(!assign(&engine, &quiet).unwrap().exposed);
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     let exposed = expose(&engine, "running", "u").unwrap();
     assert_eq!(
         (exposed.exposed, exposed.variant.as_str()),
@@ -288,7 +288,7 @@ fn a_unit_is_exposed_once() {
         assert!(assign(&engine, &by_key("running", "u")).unwrap().exposed);
         assert!(expose(&engine, "running", "u").unwrap().exposed);
     }
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     let [exposure] = batch.exposures.as_slice() else {
         panic!("{:?}", batch.exposures)
     };
@@ -307,7 +307,10 @@ fn a_unit_is_exposed_once() {
     );
     engine.commit(1).unwrap();
     assert!(assign(&engine, &by_key("running", "u")).unwrap().exposed);
-    assert!(engine.seal().is_none(), "a unit was handed on again");
+    assert!(
+        engine.seal().unwrap().is_none(),
+        "a unit was handed on again"
+    );
     assert_eq!(counter(&engine, "exposures"), 1);
 }
 
@@ -356,7 +359,7 @@ fn with_too_many_exposures_waiting_assigning_goes_on_and_says_so() {
         assign(&engine, &by_key("running", "a")).unwrap().exposed,
         "known ones need no room"
     );
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     assert!(
         !assign(&engine, &by_key("running", "c")).unwrap().exposed,
         "sealed is not in the database"
@@ -388,7 +391,7 @@ fn a_batch_is_answered_in_order_or_refused_whole() {
     for (request, answer) in requests.iter().zip(&answers) {
         assert_eq!(assign(&engine, request).unwrap(), *answer);
     }
-    assert_eq!(engine.seal().unwrap().exposures.len(), 50);
+    assert_eq!(engine.seal().unwrap().unwrap().exposures.len(), 50);
     engine.commit(1).unwrap();
 
     let bad = vec![
@@ -405,7 +408,10 @@ fn a_batch_is_answered_in_order_or_refused_whole() {
             "requests[1].experiment",
         ],
     );
-    assert!(engine.seal().is_none(), "a refused batch exposed somebody");
+    assert!(
+        engine.seal().unwrap().is_none(),
+        "a refused batch exposed somebody"
+    );
     assert_invalid(send(Vec::new()), &["requests"]);
     assert_invalid(send(vec![by_key("running", "u"); 10_001]), &["requests"]);
 }
@@ -423,7 +429,7 @@ fn a_batch_that_would_be_answered_with_too_much_is_refused() {
         engine.assign_batch_message(&AssignBatchRequest { requests }.encode_to_vec(), NOW)
     };
     assert_eq!(send(300).unwrap_err().code(), 8);
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     assert!(send(200).unwrap().len() > 200 * 262_144);
 }
 

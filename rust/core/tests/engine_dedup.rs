@@ -100,23 +100,45 @@ fn a_key_counts_once_and_for_one_payload() {
     assert_eq!(counted(&engine), 1);
 }
 
+/// Lets time pass, as whoever embeds an engine does.
+fn pass(engine: &Engine, from_ms: i64, to_ms: i64) {
+    for now_ms in (from_ms..to_ms).step_by(30_000) {
+        engine.age(now_ms);
+    }
+    engine.age(to_ms);
+}
+
 #[test]
-fn a_key_is_remembered_for_ten_minutes() {
-    let engine = engine();
-    let at = |now_ms| {
-        deliver(&engine, score("running", "u"), keyed(b"key"), now_ms)
-            .unwrap()
-            .duplicate
+fn a_key_is_remembered_for_ten_minutes_where_there_is_no_room() {
+    let engine = engine_with(&[("idempotency_keys", 1)]);
+    load(&engine, 1, everything());
+    let at = |key: &[u8], now_ms| {
+        deliver(&engine, score("running", "u"), keyed(key), now_ms).map(|answer| answer.duplicate)
     };
-    assert_eq!(
-        [
-            at(NOW),
-            at(NOW + 600_000),
-            at(NOW + 600_001),
-            at(NOW + 600_002)
-        ],
-        [false, true, false, true]
-    );
+    assert!(!at(b"key", NOW).unwrap());
+    pass(&engine, NOW, NOW + 600_000);
+    assert!(at(b"key", NOW + 600_000).unwrap());
+    assert_eq!(at(b"other", NOW + 600_000).unwrap_err().code(), 8);
+    assert!(!at(b"other", NOW + 600_001).unwrap());
+    assert_eq!(at(b"key", NOW + 600_002).unwrap_err().code(), 8);
+}
+
+#[test]
+fn a_clock_that_is_set_makes_nothing_old() {
+    let engine = engine_with(&[("idempotency_keys", 1), ("dedup_clients", 1)]);
+    load(&engine, 1, everything());
+    let at = |delivery, now_ms| {
+        deliver(&engine, score("running", "u"), delivery, now_ms).map(|answer| answer.duplicate)
+    };
+    assert!(!at(keyed(b"key"), NOW).unwrap());
+    assert!(!at(numbered(b"a", 1, 1), NOW).unwrap());
+    for hours in [25, -25, 25] {
+        let now_ms = NOW + hours * 3_600_000;
+        assert_eq!(at(keyed(b"other"), now_ms).unwrap_err().code(), 8);
+        assert_eq!(at(numbered(b"b", 1, 1), now_ms).unwrap_err().code(), 8);
+        assert!(at(keyed(b"key"), now_ms).unwrap());
+        assert!(at(numbered(b"a", 1, 1), now_ms).unwrap());
+    }
 }
 
 #[test]
@@ -178,14 +200,17 @@ fn a_full_table_refuses_rather_than_forgets() {
     }
     assert!(send(&engine, Delivery::default()).is_ok());
     let later = |delivery, ms| deliver(&engine, score("running", "u"), delivery, NOW + ms);
+    pass(&engine, NOW, NOW + 600_001);
     assert!(
         !later(keyed(b"c"), 600_001).unwrap().duplicate,
         "expired keys make room"
     );
+    pass(&engine, NOW + 600_001, NOW + 3_600_000);
     // A day later the silent clients make room; the one that is still heard keeps its window.
     assert!(later(numbered(b"a", 2, 1), 3_600_000).unwrap().duplicate);
-    assert!(!later(numbered(b"c", 1, 1), 86_400_001).unwrap().duplicate);
-    assert!(later(numbered(b"a", 2, 1), 86_400_002).unwrap().duplicate);
+    pass(&engine, NOW + 3_600_000, NOW + 86_460_000);
+    assert!(!later(numbered(b"c", 1, 1), 86_460_001).unwrap().duplicate);
+    assert!(later(numbered(b"a", 2, 1), 86_460_002).unwrap().duplicate);
     assert_eq!(counter(&engine, "dedup_clients"), 2);
 }
 

@@ -11,19 +11,19 @@ use common::*;
 #[test]
 fn a_batch_is_handed_out_until_it_is_committed() {
     let engine = engine();
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     record(&engine, score("running", "u")).unwrap();
-    let first = engine.seal().unwrap();
+    let first = engine.seal().unwrap().unwrap();
     record(&engine, score("running", "u")).unwrap();
-    let again = engine.seal().unwrap();
+    let again = engine.seal().unwrap().unwrap();
     assert!(Arc::ptr_eq(&first, &again), "the sealed batch changed");
     assert_eq!((first.number, first.cells[0].cell.moments().n()), (1, 1));
     assert_eq!(counter(&engine, "live_cells"), 2);
     engine.commit(1).unwrap();
-    let second = engine.seal().unwrap();
+    let second = engine.seal().unwrap().unwrap();
     assert_eq!((second.number, second.cells[0].cell.moments().n()), (2, 1));
     engine.commit(2).unwrap();
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     assert_eq!(
         (
             counter(&engine, "live_cells"),
@@ -38,7 +38,7 @@ fn only_the_sealed_batch_can_be_committed() {
     let engine = engine();
     assert_eq!(engine.commit(1).unwrap_err().code(), 9);
     record(&engine, score("running", "u")).unwrap();
-    engine.seal().unwrap();
+    engine.seal().unwrap().unwrap();
     for wrong in [0, 2, u64::MAX] {
         assert_eq!(engine.commit(wrong).unwrap_err().code(), 9);
     }
@@ -49,15 +49,15 @@ fn only_the_sealed_batch_can_be_committed() {
 #[test]
 fn numbering_goes_on_where_the_database_stands() {
     let engine = engine();
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     engine.resume(41).unwrap();
     record(&engine, score("running", "u")).unwrap();
-    assert_eq!(engine.seal().unwrap().number, 42);
+    assert_eq!(engine.seal().unwrap().unwrap().number, 42);
     assert_eq!(engine.resume(50).unwrap_err().code(), 9);
     engine.commit(42).unwrap();
     assert_eq!(engine.resume(50).unwrap_err().code(), 9);
     record(&engine, score("running", "u")).unwrap();
-    assert_eq!(engine.seal().unwrap().number, 43);
+    assert_eq!(engine.seal().unwrap().unwrap().number, 43);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn one(engine: &Engine, observation: Observation) -> sortition_core::error::Resu
 }
 
 fn refused_cells(engine: &Engine) -> Vec<(u16, u64)> {
-    let Some(batch) = engine.seal() else {
+    let Some(batch) = engine.seal().unwrap() else {
         return Vec::new();
     };
     engine.commit(batch.number).unwrap();
@@ -115,7 +115,7 @@ fn denominators_and_covariates_reach_the_bucket_of_the_unit() {
         outcome("running", "u", vec![ratio, observation("ctr", 1.0), spend]),
     )
     .unwrap();
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     let sums = |index: usize| {
         let rows: Vec<_> = batch.cells[index]
             .cell
@@ -146,7 +146,7 @@ fn a_value_above_the_cap_counts_as_the_cap() {
     );
     let answer = answer.unwrap();
     assert_eq!((answer.accepted, answer.clamped), (2, 1));
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     assert_eq!(
         (
             batch.cells[0].cell.clamped,
@@ -305,7 +305,7 @@ fn what_an_outcome_lacks_is_said_at_once() {
         engine.record_message(&RecordRequest::default().encode_to_vec(), NOW),
         &["outcome"],
     );
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     let most = outcome("running", "u", vec![observation("score", 1.0); 256]);
     assert_eq!(record(&engine, most).unwrap().accepted, 256);
 }
@@ -448,7 +448,7 @@ fn what_comes_after_the_end_is_late() {
         let answer = answer.unwrap();
         assert_eq!((answer.accepted, answer.late), (0, 2));
     }
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     let late: u64 = batch.cells.iter().map(|delta| delta.cell.late).sum();
     assert_eq!(
         (
@@ -472,7 +472,7 @@ fn a_draft_does_not_record() {
         error.to_string().starts_with("outcome.experiment"),
         "{error}"
     );
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
 }
 
 #[test]
@@ -491,7 +491,7 @@ fn an_external_outcome_names_its_variant_and_exposes() {
     for _ in 0..2 {
         assert_eq!(record(&engine, named.clone()).unwrap().accepted, 1);
     }
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     let [exposure] = batch.exposures.as_slice() else {
         panic!("{:?}", batch.exposures)
     };
@@ -514,7 +514,7 @@ fn an_external_outcome_names_its_variant_and_exposes() {
 fn recording_alone_exposes_nobody() {
     let engine = engine();
     record(&engine, score("running", "u")).unwrap();
-    assert!(engine.seal().unwrap().exposures.is_empty());
+    assert!(engine.seal().unwrap().unwrap().exposures.is_empty());
 }
 
 #[test]
@@ -569,7 +569,7 @@ fn a_batch_counts_whole_or_not_at_all() {
     );
     assert_eq!(refused_cells(&engine), [(0, 1)]);
     assert_eq!(record_batch(&engine, good).unwrap().accepted, 100);
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     assert_eq!(
         (batch.exposures.len(), batch.cells[0].cell.moments().n()),
         (30, 100)
@@ -580,7 +580,7 @@ fn a_batch_counts_whole_or_not_at_all() {
         record_batch(&engine, vec![score("running", "u"); 10_001]),
         &["outcomes"],
     );
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
 }
 
 #[test]
@@ -609,7 +609,7 @@ fn without_room_for_another_cell_the_call_is_refused_whole() {
         "live_cells",
     );
     assert_eq!(counter(&engine, "live_cells"), 0);
-    assert!(engine.seal().is_none());
+    assert!(engine.seal().unwrap().is_none());
     record(&engine, outcome("running", "u", three[..2].to_vec())).unwrap();
     record(&engine, outcome("running", "u", three[..2].to_vec())).unwrap();
     refuse(
@@ -626,7 +626,7 @@ fn without_room_for_another_cell_the_call_is_refused_whole() {
         0,
         "a reserved place was kept"
     );
-    let batch = engine.seal().unwrap();
+    let batch = engine.seal().unwrap().unwrap();
     refuse(
         record(&engine, outcome("running", "u", three[2..].to_vec())),
         "live_cells",

@@ -59,8 +59,10 @@ fn the_sum_over_all_batches_is_what_was_recorded() {
         }
     };
     race(record_all, || {
-        let Some(batch) = engine.seal() else { return };
-        assert_eq!(engine.seal().unwrap().number, batch.number);
+        let Some(batch) = engine.seal().unwrap() else {
+            return;
+        };
+        assert_eq!(engine.seal().unwrap().unwrap().number, batch.number);
         batches += 1;
         assert_eq!(batch.number, batches);
         let mut whole = [0, 0];
@@ -177,5 +179,5 @@ fn bounds_hold_under_concurrency() {
     };
     race(expose_all, || {});
     assert!(refused.into_inner());
-    assert_eq!(engine.seal().unwrap().exposures.len(), 500);
+    assert_eq!(engine.seal().unwrap().unwrap().exposures.len(), 500);
 }

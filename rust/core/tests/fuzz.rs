@@ -222,14 +222,14 @@ fn send_to_all(bytes: &[u8], now_ms: i64) -> std::result::Result<(), TestCaseErr
         match handler(&engine, bytes, now_ms) {
             Ok(answer) => {
                 prop_assert!(readable(&answer), "{} answered with something else", name);
-                while let Some(batch) = engine.seal() {
+                while let Some(batch) = engine.seal().unwrap() {
                     engine.commit(batch.number).unwrap();
                 }
             }
             Err(error) => {
                 prop_assert!(error.code() != 13, "{}: {}", name, error);
                 prop_assert!(!error.to_string().is_empty());
-                if let Some(batch) = engine.seal() {
+                if let Some(batch) = engine.seal().unwrap() {
                     prop_assert!(batch.exposures.is_empty(), "{} refused and exposed", name);
                     for delta in &batch.cells {
                         prop_assert!(

@@ -1,57 +1,132 @@
 //! `Engine` and what it hands out, for Python.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use sortition_core::assign::{Decision, Question, Target};
 use sortition_core::error::{Error, Result, Violation};
 use sortition_core::limits::Limits;
+use sortition_core::log::{Ack, Disk, Lock, Recovery};
 use sortition_core::snapshot::Compiled;
 use sortition_core::{aggregate, engine, exposure};
 
 use crate::arguments::{Natural, Text};
 use crate::cell::Cell;
 use crate::error::{guard, raised};
+use crate::log;
+use crate::tender::Tender;
 
-/// The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates.
+/// The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates, the log.
 ///
-/// A single message is handled with the GIL held, as giving it back costs more than the work. Batches, sealing and loading give it back.
+/// A single message is handled with the GIL held, as giving it back costs more than the work, unless it waits for a disk. Batches,
+/// sealing and loading give it back.
 #[pyclass(frozen, module = "sortition.core")]
-pub struct Engine(engine::Engine);
+pub struct Engine {
+    core: Arc<engine::Engine>,
+    recovery: Option<Recovery>,
+    /// Whether a call may have to wait until it is synced.
+    waits: bool,
+    /// What holds the log: the thread that tends it, and then the lock on its directory.
+    holding: Mutex<Option<(Tender, Lock)>>,
+}
 
 #[pymethods]
 impl Engine {
     /// Makes an engine without a snapshot.
     #[new]
-    #[pyo3(signature = (*, unit_key, limits = None))]
-    fn new(unit_key: &[u8], limits: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let overrides = limits.map_or_else(|| Ok(Vec::new()), overrides)?;
-        guard(|| {
-            Ok(Self(engine::Engine::new(
-                unit_key,
-                Limits::with(&overrides)?,
-            )?))
+    #[pyo3(
+        signature = (*, unit_key, limits = None, log_dir = None, ack = Text("written"), log_identity = None, log_limits = None),
+        text_signature = "(*, unit_key, limits=None, log_dir=None, ack='written', log_identity=None, log_limits=None)"
+    )]
+    fn new(
+        py: Python<'_>,
+        unit_key: &[u8],
+        limits: Option<&Bound<'_, PyDict>>,
+        log_dir: Option<PathBuf>,
+        ack: Text<&str>,
+        log_identity: Option<&[u8]>,
+        log_limits: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let limits = limits.map_or_else(|| Ok(Vec::new()), |given| overrides("limits", given))?;
+        let log_limits =
+            log_limits.map_or_else(|| Ok(Vec::new()), |given| overrides("log_limits", given))?;
+        py.detach(|| {
+            guard(|| {
+                let limits = Limits::with(&limits)?;
+                let Some(path) = log_dir else {
+                    let core = engine::Engine::new(unit_key, limits)?;
+                    return Ok(Self {
+                        core: Arc::new(core),
+                        recovery: None,
+                        waits: false,
+                        holding: Mutex::new(None),
+                    });
+                };
+                let options = log::options(ack.0, log_identity, &log_limits)?;
+                let waits = options.ack == Ack::Fsynced;
+                let (disk, lock) = Disk::lock(&path)?;
+                let (core, recovery) =
+                    engine::Engine::open(unit_key, limits, Arc::new(disk), options)?;
+                let core = Arc::new(core);
+                let tender = Tender::start(&core);
+                Ok(Self {
+                    core,
+                    recovery: Some(recovery),
+                    waits,
+                    holding: Mutex::new(Some((tender, lock))),
+                })
+            })
+        })
+    }
+
+    /// What was found in the log when it was opened, by name; None without a log.
+    #[getter]
+    fn recovery<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.recovery
+            .as_ref()
+            .map(|recovery| log::recovery(py, recovery))
+            .transpose()
+    }
+
+    /// Whether the log can be written; always true without one.
+    #[getter]
+    fn log_sound(&self) -> bool {
+        self.core.sound()
+    }
+
+    /// Syncs the log and lets go of it: nothing is recorded any more, and another engine may open it.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let Some((tender, lock)) = self.holding.lock().take() else {
+            return Ok(());
+        };
+        py.detach(|| {
+            drop(tender);
+            let closed = guard(|| self.core.close());
+            drop(lock);
+            closed
         })
     }
 
     /// Whether a snapshot is loaded.
     #[getter]
     fn ready(&self) -> bool {
-        self.0.snapshot().is_some()
+        self.core.snapshot().is_some()
     }
 
     /// The version of the loaded snapshot; 0 without one.
     #[getter]
     fn snapshot_version(&self) -> u64 {
-        self.0.snapshot().map_or(0, |snapshot| snapshot.version)
+        self.core.snapshot().map_or(0, |snapshot| snapshot.version)
     }
 
     /// The first 16 bytes of the SHA-256 of its content; empty without one.
     #[getter]
     fn snapshot_hash<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let snapshot = self.0.snapshot();
+        let snapshot = self.core.snapshot();
         PyBytes::new(
             py,
             snapshot
@@ -62,7 +137,7 @@ impl Engine {
 
     /// Compiles a serialized Snapshot and swaps it in; False when the loaded one is the same or newer.
     fn load_snapshot(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<bool> {
-        py.detach(|| guard(|| self.0.load_snapshot(snapshot)))
+        py.detach(|| guard(|| self.core.load_snapshot(snapshot)))
     }
 
     /// AssignRequest -> AssignResponse.
@@ -73,7 +148,7 @@ impl Engine {
         request: &[u8],
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let answer = guard(|| self.0.assign_message(request, or_now(now_ms)))?;
+        let answer = self.unary(py, || self.core.assign_message(request, or_now(now_ms)))?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -86,7 +161,7 @@ impl Engine {
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let answer =
-            py.detach(|| guard(|| self.0.assign_batch_message(request, or_now(now_ms))))?;
+            py.detach(|| guard(|| self.core.assign_batch_message(request, or_now(now_ms))))?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -98,7 +173,9 @@ impl Engine {
         request: &[u8],
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let answer = guard(|| Ok(self.0.assign_stream_message(request, or_now(now_ms))))?;
+        let answer = self.unary(py, || {
+            Ok(self.core.assign_stream_message(request, or_now(now_ms)))
+        })?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -110,7 +187,7 @@ impl Engine {
         request: &[u8],
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let answer = guard(|| self.0.expose_message(request, or_now(now_ms)))?;
+        let answer = self.unary(py, || self.core.expose_message(request, or_now(now_ms)))?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -122,7 +199,7 @@ impl Engine {
         request: &[u8],
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let answer = guard(|| self.0.record_message(request, or_now(now_ms)))?;
+        let answer = self.unary(py, || self.core.record_message(request, or_now(now_ms)))?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -135,7 +212,7 @@ impl Engine {
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let answer =
-            py.detach(|| guard(|| self.0.record_batch_message(request, or_now(now_ms))))?;
+            py.detach(|| guard(|| self.core.record_batch_message(request, or_now(now_ms))))?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -147,7 +224,9 @@ impl Engine {
         request: &[u8],
         now_ms: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let answer = guard(|| Ok(self.0.record_stream_message(request, or_now(now_ms))))?;
+        let answer = self.unary(py, || {
+            Ok(self.core.record_stream_message(request, or_now(now_ms)))
+        })?;
         Ok(PyBytes::new(py, &answer))
     }
 
@@ -157,8 +236,10 @@ impl Engine {
         // PyO3 does not know how to show the default of a wrapped text.
         text_signature = "($self, experiment, unit, organization='default', expose=True, now_ms=None)"
     )]
+    #[allow(clippy::too_many_arguments, reason = "they are Python's")]
     fn assign_unit(
         &self,
+        py: Python<'_>,
         experiment: Text<&str>,
         unit: Text<&str>,
         organization: Text<&str>,
@@ -170,9 +251,9 @@ impl Engine {
             unit: unit.0,
             organization: organization.0,
         };
-        guard(|| {
+        self.unary(py, || {
             let (snapshot, decision, exposed) =
-                self.0.assign(&question, expose, || or_now(now_ms))?;
+                self.core.assign(&question, expose, || or_now(now_ms))?;
             Ok(Assignment {
                 snapshot,
                 decision,
@@ -182,28 +263,50 @@ impl Engine {
     }
 
     /// Says which batch the database has; the next sealed one is the one behind it.
-    fn resume(&self, high_water: Natural) -> PyResult<()> {
-        guard(|| self.0.resume(number("high_water", high_water)?))
+    fn resume(&self, py: Python<'_>, high_water: Natural) -> PyResult<()> {
+        py.detach(|| guard(|| self.core.resume(number("high_water", high_water)?)))
+    }
+
+    /// How many batches are sealed and not known to be in the database.
+    #[getter]
+    fn waiting(&self, py: Python<'_>) -> usize {
+        // Whoever seals may be waiting for a disk.
+        py.detach(|| self.core.waiting())
     }
 
     /// Closes the open batch and returns it; the same one again until it is committed; None when there is nothing to flush.
     fn seal(&self, py: Python<'_>) -> PyResult<Option<SealedBatch>> {
-        py.detach(|| guard(|| Ok(self.0.seal().map(SealedBatch))))
+        py.detach(|| guard(|| Ok(self.core.seal()?.map(SealedBatch))))
     }
 
     /// Says that the sealed batch is in the database, so that it can be forgotten.
     #[pyo3(signature = (number))]
     fn commit(&self, py: Python<'_>, number: Natural) -> PyResult<()> {
-        py.detach(|| guard(|| self.0.commit(self::number("number", number)?)))
+        py.detach(|| guard(|| self.core.commit(self::number("number", number)?)))
     }
 
     /// What the engine counted since it was made, and what it holds.
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counters = PyDict::new(py);
-        for (name, count) in self.0.counters() {
+        for (name, count) in self.core.counters() {
             counters.set_item(name, count)?;
         }
         Ok(counters)
+    }
+}
+
+impl Engine {
+    /// Does the work of a single message.
+    fn unary<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce() -> Result<T> + Send,
+    ) -> PyResult<T> {
+        if self.waits {
+            py.detach(|| guard(work))
+        } else {
+            guard(work)
+        }
     }
 }
 
@@ -394,18 +497,21 @@ impl Exposure {
 }
 
 /// Returns `now_ms`, or the time of the system's clock.
-fn or_now(now_ms: Option<i64>) -> i64 {
-    now_ms.unwrap_or_else(|| {
-        // A clock before 1970 is as good as none: everything is then counted on the first day.
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
+fn or_now(given: Option<i64>) -> i64 {
+    given.unwrap_or_else(now_ms)
+}
+
+/// Returns the time of the system's clock, in milliseconds since 1970-01-01 UTC.
+pub fn now_ms() -> i64 {
+    // A clock before 1970 is as good as none: everything is then counted on the first day.
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Returns the bounds that differ, each a positive number.
-fn overrides(limits: &Bound<'_, PyDict>) -> PyResult<Vec<(String, usize)>> {
+fn overrides(field: &str, limits: &Bound<'_, PyDict>) -> PyResult<Vec<(String, usize)>> {
     let mut overrides = Vec::with_capacity(limits.len());
     let mut violations = Vec::new();
     for (name, bound) in limits.iter() {
@@ -414,7 +520,7 @@ fn overrides(limits: &Bound<'_, PyDict>) -> PyResult<Vec<(String, usize)>> {
         match bound.0.and_then(|bound| usize::try_from(bound).ok()) {
             Some(bound) => overrides.push((name, bound)),
             None => violations.push(Violation::new(
-                format!("limits.{name}"),
+                format!("{field}.{name}"),
                 "is not in [1, 2^64)",
             )),
         }

@@ -45,6 +45,7 @@ fn class<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyType>> {
         Error::FailedPrecondition(_) => class!("FailedPrecondition"),
         Error::ResourceExhausted(_) => class!("ResourceExhausted"),
         Error::NotReady(_) => class!("NotReady"),
+        Error::Unavailable(_) => class!("Unavailable"),
         Error::DataLoss(_) => class!("DataLoss"),
         _ => class!("InternalError"),
     }

@@ -5,6 +5,8 @@ mod cell;
 mod engine;
 mod error;
 mod functions;
+mod log;
+mod tender;
 
 use pyo3::prelude::*;
 use sortition_core::hash;
@@ -29,6 +31,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::allocate, module)?)?;
     module.add_function(wrap_pyfunction!(functions::bucket, module)?)?;
     module.add_function(wrap_pyfunction!(functions::exposure_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(log::file_identity, module)?)?;
+    module.add_function(wrap_pyfunction!(log::log_inspect, module)?)?;
+    module.add_function(wrap_pyfunction!(log::log_salvage, module)?)?;
     module.add_function(wrap_pyfunction!(functions::sketch_bins, module)?)?;
     module.add_function(wrap_pyfunction!(functions::sketch_quantiles, module)?)?;
     module.add_function(wrap_pyfunction!(functions::unit_bucket, module)?)?;

@@ -192,6 +192,7 @@ def test_counters_are_named_and_count() -> None:
         "pending_exposures": 1,
         "dedup_clients": 1,
         "idempotency_keys": 1,
+        "log_bytes": 0,
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from engines import KEY, experiment, loaded_engine, snapshot
 from sortition import errors
-from sortition.core import Engine, allocate, sketch_quantiles
+from sortition.core import Engine, allocate, log_inspect, sketch_quantiles
 from sortition.errors import SortitionError
 from sortition.rpc.v1 import assignment_pb2, recording_pb2
 
@@ -42,6 +42,7 @@ PROVOKED: dict[str, Callable[[], object]] = {
     "FailedPrecondition": lambda: loaded_engine().commit(1),
     "ResourceExhausted": fill_the_batch,
     "NotReady": lambda: Engine(unit_key=KEY).assign_unit("search", "u"),
+    "Unavailable": lambda: log_inspect(ROOT / "no such directory"),
     "DataLoss": lambda: loaded_engine().load_snapshot(b"no snapshot"),
 }
 # Raised only by a defect, so nothing that a test may do provokes it.

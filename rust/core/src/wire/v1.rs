@@ -305,7 +305,7 @@ pub struct Delivery {
     /// The lowest number that the client may still send (again); lower ones are settled. At most 256 below `seq`.
     #[prost(uint64, tag = "3")]
     pub oldest_pending: u64,
-    /// For callers that keep no count: 1 to 16 bytes naming this call, remembered for 10 minutes.
+    /// For callers that keep no count: 1 to 16 bytes naming this call, remembered for at least 10 minutes.
     #[prost(bytes = "bytes", tag = "4")]
     pub idempotency_key: ::prost::bytes::Bytes,
 }

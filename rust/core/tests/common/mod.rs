@@ -320,7 +320,7 @@ pub fn assert_invalid<T: std::fmt::Debug>(result: Result<T>, expected: &[&str]) 
 
 /// What one sealed batch says: experiment key, variant, metric, day, n, sum of the values.
 pub fn drain(engine: &Engine) -> Vec<(String, u16, u16, i32, u64, f64)> {
-    let Some(batch) = engine.seal() else {
+    let Some(batch) = engine.seal().unwrap() else {
         return Vec::new();
     };
     engine.commit(batch.number).unwrap();

@@ -307,7 +307,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ServerInfo(_message.Message):
-    __slots__ = ("version", "writer", "database", "snapshot_version", "snapshot_hash", "started_at", "flushed_batch", "flushed_at", "flush_failures", "counters")
+    __slots__ = ("version", "writer", "database", "snapshot_version", "snapshot_hash", "started_at", "flushed_batch", "flushed_at", "flush_failures", "counters", "flush_error")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -325,6 +325,7 @@ class ServerInfo(_message.Message):
     FLUSHED_AT_FIELD_NUMBER: _ClassVar[int]
     FLUSH_FAILURES_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    FLUSH_ERROR_FIELD_NUMBER: _ClassVar[int]
     version: str
     writer: str
     database: str
@@ -335,4 +336,5 @@ class ServerInfo(_message.Message):
     flushed_at: _timestamp_pb2.Timestamp
     flush_failures: int
     counters: _containers.ScalarMap[str, int]
-    def __init__(self, version: _Optional[str] = ..., writer: _Optional[str] = ..., database: _Optional[str] = ..., snapshot_version: _Optional[int] = ..., snapshot_hash: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flushed_batch: _Optional[int] = ..., flushed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flush_failures: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    flush_error: str
+    def __init__(self, version: _Optional[str] = ..., writer: _Optional[str] = ..., database: _Optional[str] = ..., snapshot_version: _Optional[int] = ..., snapshot_hash: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flushed_batch: _Optional[int] = ..., flushed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flush_failures: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ..., flush_error: _Optional[str] = ...) -> None: ...
