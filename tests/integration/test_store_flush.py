@@ -2,135 +2,69 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy import Engine as SqlEngine
 
-from sortition.core import Engine, exposure_hash
+from flushing import Recorder, stored
+from sortition.core import exposure_hash
 from sortition.errors import Conflict, InternalError, StoreUnavailable
 from sortition.flusher import Flusher, FlushState
-from sortition.rpc.v1 import assignment_pb2, recording_pb2, snapshot_pb2
-from sortition.store import BatchWriter, Database, sqlite_url
+from sortition.store import Database
+from sortition.store.sqlite import path_of
 from store_samples import contents
 from waiting import wait_until
 
-VARIANTS = ("control", "treatment")
+# On SQLite every moment counts as one without a lock; a PostgreSQL server needs some to answer at all.
+HASTY_S = {"sqlite": 0.05, "postgresql": 0.3}
 
 
-def snapshot() -> bytes:
-    experiment = snapshot_pb2.SnapshotExperiment(
-        id="exp-1",
-        organization="default",
-        key="search",
-        status=snapshot_pb2.EXPERIMENT_STATUS_RUNNING,
-        variants=[
-            snapshot_pb2.SnapshotVariant(name=name, control=name == "control", config=b"{}") for name in VARIANTS
-        ],
-        metrics=[
-            snapshot_pb2.SnapshotMetric(name="seconds", kind=snapshot_pb2.METRIC_KIND_DURATION, quantiles=True),
-            snapshot_pb2.SnapshotMetric(name="found", kind=snapshot_pb2.METRIC_KIND_BINARY),
-        ],
-        allocations=[
-            snapshot_pb2.SnapshotAllocation(
-                generation=1,
-                ranges=[
-                    snapshot_pb2.BucketRange(end=5000, variant=0),
-                    snapshot_pb2.BucketRange(end=10_000, variant=1),
-                ],
-            )
-        ],
-    )
-    experiment.subject.kind = "agent"
-    experiment.subject.id = "a"
-    subject = snapshot_pb2.SnapshotSubject(organization="default", version=1, config=b"{}")
-    subject.ref.CopyFrom(experiment.subject)
-    content = snapshot_pb2.SnapshotContent(subjects=[subject], experiments=[experiment]).SerializeToString()
-    return snapshot_pb2.Snapshot(
-        version=1, content_hash=hashlib.sha256(content).digest(), content=content
-    ).SerializeToString()
-
-
-class Sidecar:
-    """An engine with its place in a database, and a count of its own of what it was told."""
-
-    def __init__(self, path: Path, name: str = "one", *, timeout_s: float = 5, interval_s: float = 0.02) -> None:
-        self.db = Database.open(sqlite_url(path), timeout_s=timeout_s)
-        self.engine = Engine(unit_key=self.db.installation_key)
-        assert self.engine.load_snapshot(snapshot())
-        self.writer = BatchWriter(self.db, name)
-        self.changes: list[FlushState] = []
-        self.flusher = Flusher(self.engine, self.writer, interval_s=interval_s, on_change=self.note)
-        self.truth: Counter[str] = Counter()
-
-    def note(self) -> None:
-        self.changes.append(self.flusher.state)
-
-    def use(self, unit: str, seconds: float = 1.0) -> str:
-        """Assigns a unit and records its outcome; returns its variant."""
-        asked = assignment_pb2.AssignRequest(experiment="search", unit=unit).SerializeToString()
-        variant = assignment_pb2.AssignResponse.FromString(self.engine.assign(asked)).variant
-        outcome = recording_pb2.Outcome(experiment="search", unit=unit, variant=variant)
-        outcome.observations.add(metric="seconds", number=seconds)
-        outcome.observations.add(metric="found", flag=True)
-        told = recording_pb2.RecordRequest(outcome=outcome).SerializeToString()
-        assert recording_pb2.RecordResponse.FromString(self.engine.record(told)).accepted == 2
-        self.truth[variant] += 1
-        return variant
-
-    def close(self) -> None:
-        self.flusher.stop(10)
-        self.db.close()
+def hasty_sidecar(url: str) -> Recorder:
+    """Returns a sidecar that soon gives up waiting for a lock."""
+    return Recorder(url, timeout_s=HASTY_S[url.partition(":")[0]])
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "sortition.db"
-
-
-@pytest.fixture
-def sidecar(path: Path) -> Iterator[Sidecar]:
-    one = Sidecar(path)
+def sidecar(database_url: str) -> Iterator[Recorder]:
+    one = Recorder(database_url)
     yield one
     one.close()
 
 
 @pytest.fixture
-def hasty(path: Path) -> Iterator[Sidecar]:
-    """A sidecar that soon gives up waiting for a lock."""
-    one = Sidecar(path, timeout_s=0.05)
+def hasty(database_url: str) -> Iterator[Recorder]:
+    one = hasty_sidecar(database_url)
     yield one
     one.close()
-
-
-def stored(db: Database) -> Counter[str]:
-    """Returns the observations of each variant; both metrics have to agree, as they were recorded together."""
-    counts: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
-    for row in contents(db)["cells"]:
-        counts[row[2]][VARIANTS[row[1]]] += row[5]
-    assert counts[0] == counts[1]
-    return counts[0]
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock of the database from another connection."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.execute("ROLLBACK")
-    connection.close()
+def locked(url: str) -> Iterator[None]:
+    """Holds the lock of the database from another connection; it can be read."""
+    connection: Any
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(path_of(url), isolation_level=None, timeout=10)
+        connection.execute("BEGIN IMMEDIATE")
+    else:
+        connection = psycopg.connect(url)
+        connection.execute("LOCK TABLE writers IN EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
 
 
-def test_a_flush_stores_everything_that_was_recorded(sidecar: Sidecar) -> None:
+def test_a_flush_stores_everything_that_was_recorded(sidecar: Recorder) -> None:
     for index in range(200):
         sidecar.use(f"u{index % 150}", 0.5 + index)
     assert stored(sidecar.db) == {}
@@ -142,7 +76,7 @@ def test_a_flush_stores_everything_that_was_recorded(sidecar: Sidecar) -> None:
     assert {row[2] for row in exposures} == {0, 1}
 
 
-def test_a_unit_keeps_the_day_and_variant_of_its_first_exposure(sidecar: Sidecar) -> None:
+def test_a_unit_keeps_the_day_and_variant_of_its_first_exposure(sidecar: Recorder) -> None:
     sidecar.use("u")
     sidecar.flusher.flush()
     first = contents(sidecar.db)["exposures"]
@@ -152,14 +86,14 @@ def test_a_unit_keeps_the_day_and_variant_of_its_first_exposure(sidecar: Sidecar
     assert sum(stored(sidecar.db).values()) == 2
 
 
-def test_nothing_recorded_writes_nothing(sidecar: Sidecar) -> None:
+def test_nothing_recorded_writes_nothing(sidecar: Recorder) -> None:
     sidecar.flusher.flush()
     assert sidecar.flusher.state == FlushState(0)
     assert sidecar.changes == []
     assert sidecar.writer.high_water == 0
 
 
-def test_the_state_says_what_is_stored_and_when(sidecar: Sidecar) -> None:
+def test_the_state_says_what_is_stored_and_when(sidecar: Recorder) -> None:
     sidecar.use("u")
     sidecar.flusher.flush()
     state = sidecar.flusher.state
@@ -169,7 +103,7 @@ def test_the_state_says_what_is_stored_and_when(sidecar: Sidecar) -> None:
     assert sidecar.changes == [state]
 
 
-def test_the_background_flushes_by_itself(sidecar: Sidecar) -> None:
+def test_the_background_flushes_by_itself(sidecar: Recorder) -> None:
     sidecar.flusher.start()
     for round in range(3):
         sidecar.use(f"u{round}")
@@ -178,9 +112,9 @@ def test_the_background_flushes_by_itself(sidecar: Sidecar) -> None:
         sidecar.flusher.start()
 
 
-def test_what_was_recorded_behind_a_batch_in_flight_is_stored_too(hasty: Sidecar, path: Path) -> None:
+def test_what_was_recorded_behind_a_batch_in_flight_is_stored_too(hasty: Recorder, database_url: str) -> None:
     hasty.use("before")
-    with locked(path), pytest.raises(StoreUnavailable, match="locked"):
+    with locked(database_url), pytest.raises(StoreUnavailable, match="lock"):
         hasty.flusher.flush()
     hasty.use("after")
     hasty.flusher.flush()
@@ -189,12 +123,12 @@ def test_what_was_recorded_behind_a_batch_in_flight_is_stored_too(hasty: Sidecar
     assert hasty.flusher.state.flushed_batch == 2
 
 
-def test_a_database_that_is_away_loses_nothing_and_stops_nobody(hasty: Sidecar, path: Path) -> None:
+def test_a_database_that_is_away_loses_nothing_and_stops_nobody(hasty: Recorder, database_url: str) -> None:
     hasty.use("u0")
-    with locked(path):
+    with locked(database_url):
         hasty.flusher.start()
         wait_until(lambda: hasty.flusher.state.failures >= 2, what="the second failure")
-        assert "locked" in hasty.flusher.state.last_error
+        assert "lock" in hasty.flusher.state.last_error
         assert hasty.flusher.state.flushed_at is None
         for index in range(100):
             hasty.use(f"u{index}")
@@ -205,18 +139,20 @@ def test_a_database_that_is_away_loses_nothing_and_stops_nobody(hasty: Sidecar, 
     assert [state.failures for state in hasty.changes[:2]] == [1, 2]
 
 
-def test_a_commit_whose_answer_was_lost_counts_once(sidecar: Sidecar) -> None:
+def test_a_commit_whose_answer_was_lost_counts_once(sidecar: Recorder) -> None:
     with sidecar.db.read() as tx:
         dialect = type(tx.dialect)
     commit = dialect.do_commit
     lost: list[bool] = []
 
-    def lose_the_answer(self: object, connection: sqlite3.Connection) -> None:
-        changed = connection.in_transaction and not lost
-        commit(self, connection)  # type: ignore[arg-type]
-        if changed:
+    def lose_the_answer(self: Any, connection: Any) -> None:
+        commit(self, connection)
+        if threading.current_thread() is flushing and not lost:
             lost.append(True)
-            raise sqlite3.OperationalError("database is locked")
+            # What means "try again" to the store: with PostgreSQL's driver that is an error the server did not send.
+            raise self.loaded_dbapi.OperationalError("database is locked")
+
+    flushing = threading.current_thread()
 
     sidecar.use("u")
     with pytest.MonkeyPatch.context() as patch:
@@ -231,7 +167,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(sidecar: Sidecar) -> None:
     assert sidecar.flusher.state.flushed_batch == 2
 
 
-def test_everybody_who_flushes_finds_what_they_recorded(sidecar: Sidecar) -> None:
+def test_everybody_who_flushes_finds_what_they_recorded(sidecar: Recorder) -> None:
     sidecar.flusher.start()
     wrong: list[str] = []
     key = sidecar.db.installation_key
@@ -254,7 +190,7 @@ def test_everybody_who_flushes_finds_what_they_recorded(sidecar: Sidecar) -> Non
     assert len(contents(sidecar.db)["exposures"]) == 100
 
 
-def test_a_flush_does_not_wait_for_ever_for_another(sidecar: Sidecar) -> None:
+def test_a_flush_does_not_wait_for_ever_for_another(sidecar: Recorder) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:
@@ -276,7 +212,7 @@ def test_a_flush_does_not_wait_for_ever_for_another(sidecar: Sidecar) -> None:
     assert stored(sidecar.db) == sidecar.truth
 
 
-def test_a_defect_does_not_end_the_background(sidecar: Sidecar, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_does_not_end_the_background(sidecar: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     failures: list[bool] = []
 
     def fail(connection: Connection) -> None:
@@ -296,8 +232,8 @@ def test_a_defect_does_not_end_the_background(sidecar: Sidecar, caplog: pytest.L
     assert any(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in caplog.records)
 
 
-def test_a_listener_that_fails_stops_no_flush(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    one = Sidecar(path)
+def test_a_listener_that_fails_stops_no_flush(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    one = Recorder(database_url)
 
     def fail() -> None:
         raise ZeroDivisionError("planted")
@@ -311,8 +247,8 @@ def test_a_listener_that_fails_stops_no_flush(path: Path, caplog: pytest.LogCapt
     one.close()
 
 
-def test_stopping_stores_what_is_left(path: Path) -> None:
-    one = Sidecar(path, interval_s=1000)
+def test_stopping_stores_what_is_left(database_url: str) -> None:
+    one = Recorder(database_url, interval_s=1000)
     one.flusher.start()
     one.use("u")
     one.flusher.stop(10)
@@ -322,10 +258,10 @@ def test_stopping_stores_what_is_left(path: Path) -> None:
     one.db.close()
 
 
-def test_stopping_without_a_database_gives_up_and_can_go_on(path: Path) -> None:
-    one = Sidecar(path, timeout_s=0.05)
+def test_stopping_without_a_database_gives_up_and_can_go_on(database_url: str) -> None:
+    one = hasty_sidecar(database_url)
     one.flusher.start()
-    with locked(path):
+    with locked(database_url):
         one.use("u")
         with pytest.raises(StoreUnavailable, match=r"not in the database after 0\.4 s"):
             one.flusher.stop(0.4)
@@ -334,13 +270,13 @@ def test_stopping_without_a_database_gives_up_and_can_go_on(path: Path) -> None:
     one.db.close()
 
 
-def test_stopping_retries_until_the_database_is_back(path: Path) -> None:
-    one = Sidecar(path, timeout_s=0.05)
+def test_stopping_retries_until_the_database_is_back(database_url: str) -> None:
+    one = hasty_sidecar(database_url)
     one.use("u")
     release = threading.Event()
 
     def hold() -> None:
-        with locked(path):
+        with locked(database_url):
             held.set()
             release.wait(30)
 
@@ -358,35 +294,52 @@ def test_stopping_retries_until_the_database_is_back(path: Path) -> None:
     one.db.close()
 
 
-def test_stopping_does_not_chase_those_who_go_on_recording(path: Path) -> None:
-    one = Sidecar(path)
-    enough = threading.Event()
-
-    def record() -> None:
-        while not enough.is_set():
-            one.use("u")
-
-    recorder = threading.Thread(target=record)
-    recorder.start()
-    wait_until(lambda: one.truth)
-    try:
+def test_stopping_does_not_chase_those_who_go_on_recording(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Recorder(database_url)
+    one.use("u")
+    with monkeypatch.context() as patched:
+        patched.setattr(one, "after_flush", lambda: one.use("u"))
         with pytest.raises(StoreUnavailable, match=r"still being recorded after 0\.3 s"):
             one.flusher.stop(0.3)
-    finally:
-        enough.set()
-        recorder.join(10)
     one.flusher.stop(10)
     assert stored(one.db) == one.truth
+    assert len(one.changes) > 1
     one.db.close()
 
 
-def test_a_sidecar_whose_name_was_taken_stops_flushing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    older, newer = Sidecar(path), Sidecar(path)
+def test_a_sidecar_whose_name_was_given_to_another_goes_on_under_its_own(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = Recorder(database_url)
+    older.use("before")
+    older.flusher.flush()
+    newer = Recorder(database_url)
+    older.use("u")
+    newer.use("v")
+    older.flusher.flush()
+    newer.flusher.flush()
+    assert older.flusher.writer.startswith("one~")
+    assert newer.flusher.writer == "one"
+    assert "took the writer name one; this one writes nothing under it any more" in caplog.text
+    assert f"goes on as {older.flusher.writer}" in caplog.text
+    assert older.flusher.state.failures == 0
+    older.use("w")
+    older.close()
+    newer.close()
+    db = Database.open(database_url)
+    assert stored(db) == older.truth + newer.truth
+    db.close()
+
+
+def test_a_sidecar_whose_state_directory_was_taken_stops_flushing(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    older, newer = Recorder(database_url, owner="here"), Recorder(database_url, owner="here")
     older.use("u")
     older.flusher.start()
     wait_until(lambda: not [t for t in threading.enumerate() if t.name == "flusher"], what="the end of flushing")
-    assert "took the writer name one" in older.flusher.state.last_error
-    assert older.flusher.state.failures == 1
+    assert "works with the state directory of this one" in older.flusher.state.last_error
+    assert (older.flusher.state.failures, older.flusher.state.fenced) == (1, True)
     assert "flushing ends" in caplog.text
     with pytest.raises(Conflict):
         older.flusher.flush()
@@ -399,22 +352,22 @@ def test_a_sidecar_whose_name_was_taken_stops_flushing(path: Path, caplog: pytes
     newer.close()
 
 
-def test_a_restarted_sidecar_goes_on_behind_its_last_batch(path: Path) -> None:
+def test_a_restarted_sidecar_goes_on_behind_its_last_batch(database_url: str) -> None:
     truth: Counter[str] = Counter()
     for start in range(3):
-        one = Sidecar(path)
+        one = Recorder(database_url)
         assert one.flusher.state.flushed_batch == start
         one.use(f"u{start}")
         one.close()
         truth += one.truth
-    db = Database.open(sqlite_url(path))
+    db = Database.open(database_url)
     assert stored(db) == truth
     assert contents(db)["writers"] == [(1, "one", 3, 3)]
     db.close()
 
 
-def test_two_sidecars_add_up(path: Path) -> None:
-    one, two = Sidecar(path, "one"), Sidecar(path, "two")
+def test_two_sidecars_add_up(database_url: str) -> None:
+    one, two = Recorder(database_url, "one"), Recorder(database_url, "two")
     for index in range(20):
         one.use(f"u{index}")
         two.use(f"u{index}")

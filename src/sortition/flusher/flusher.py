@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from sortition.core import Engine
+from sortition.core import Engine, SealedBatch
 from sortition.errors import Conflict, InternalError, SortitionError, StoreUnavailable, Unavailable
 from sortition.flusher.backoff import backoff_s
-from sortition.store import BatchWriter
+from sortition.store import BatchWriter, Identity
 
 __all__ = ["FlushState", "Flusher"]
 
@@ -32,12 +32,14 @@ class FlushState:
         flushed_at: When it was put there by this process; None before that.
         failures: Attempts that failed since the last one that did not.
         last_error: The message of the last failure; empty after a success.
+        fenced: Whether nothing can be flushed ever again, because another sidecar took this one's place.
     """
 
     flushed_batch: int
     flushed_at: datetime | None = None
     failures: int = 0
     last_error: str = ""
+    fenced: bool = False
 
 
 class Flusher:
@@ -54,6 +56,7 @@ class Flusher:
         *,
         interval_s: float = DEFAULT_INTERVAL_S,
         on_change: Callable[[], None] | None = None,
+        remember: Callable[[Identity], None] | None = None,
     ) -> None:
         """Tells the engine which batch the database has; nothing is flushed before `start` or `flush`.
 
@@ -62,18 +65,26 @@ class Flusher:
             writer: This sidecar's place in the database.
             interval_s: The time between two flushes.
             on_change: Called whenever `state` has changed, by the thread that flushed; must not flush itself.
+            remember: Keeps, durably, who the writer is; called before anything is written under a name, and after each
+                batch. Nothing is flushed when it raises before.
         """
         self._engine = engine
         self._writer = writer
         self._interval_s = interval_s
         self._on_change = on_change
+        self._remember = remember
+        self._remembered: Identity | None = None
         self._chance = random.Random()
         self._state = FlushState(writer.high_water)
-        self._sealed: int | None = None
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         engine.resume(writer.high_water)
+
+    @property
+    def writer(self) -> str:
+        """The name it writes under; another one once that was taken."""
+        return self._writer.name
 
     @property
     def state(self) -> FlushState:
@@ -100,7 +111,7 @@ class Flusher:
         Raises:
             StoreUnavailable: The database cannot be reached, or the flush under way did not end in time. Nothing is
                 lost; it will be tried again.
-            Conflict: Another sidecar took the writer's name; this one can flush nothing any more.
+            Conflict: Another sidecar took this one's place; this one can flush nothing any more.
             StoreError: The database cannot be used.
             DataLoss: What is stored does not fit what was recorded.
         """
@@ -116,7 +127,7 @@ class Flusher:
 
         Raises:
             StoreUnavailable: Something is left that could not be stored in time.
-            Conflict: Another sidecar took the writer's name.
+            Conflict: Another sidecar took this one's place.
             StoreError: The database cannot be used.
             DataLoss: What is stored does not fit what was recorded.
         """
@@ -167,29 +178,57 @@ class Flusher:
         if not self._one_at_a_time.acquire(timeout=timeout_s):
             raise StoreUnavailable(f"a flush that is under way did not end within {timeout_s:g} s; try again")
         try:
-            # A batch that was sealed earlier does not hold the latest: the open one has to follow it.
-            left_behind = self._sealed is not None
-            flushed = self._flush_one()
-            if flushed and left_behind:
-                self._flush_one()
+            # Batches that were sealed earlier, even by an earlier process, lack the latest: the open one follows.
+            flushed = False
+            for _ in range(self._engine.waiting + 1):
+                if not self._flush_one():
+                    break
+                flushed = True
             return flushed
         finally:
             self._one_at_a_time.release()
 
     def _flush_one(self) -> bool:
-        batch = self._engine.seal()
-        if batch is None:
-            return False
-        self._sealed = batch.number
         try:
-            self._writer.apply(batch)
+            batch = self._engine.seal()
+            if batch is None:
+                return False
+            self._apply(batch)
         except BaseException as error:
-            self._change(replace(self._state, failures=self._state.failures + 1, last_error=str(error)))
+            failures = self._state.failures + 1
+            fenced = isinstance(error, Conflict)
+            self._change(replace(self._state, failures=failures, last_error=str(error), fenced=fenced))
             raise
         self._engine.commit(batch.number)
-        self._sealed = None
+        self._keep_number()
         self._change(FlushState(batch.number, datetime.now(timezone.utc)))
         return True
+
+    def _apply(self, batch: SealedBatch) -> None:
+        self._keep_name()
+        try:
+            self._writer.apply(batch)
+        except Conflict as lost:
+            self._writer.go_apart()
+            _log.warning("%s; goes on as %s", lost, self._writer.name)
+            # Before anything is written under the name: a restart that did not know it would write it once more.
+            self._keep_name()
+            self._writer.apply(batch)
+
+    def _keep_name(self) -> None:
+        known, now = self._remembered, self._writer.identity
+        if self._remember is not None and (known is None or (known.name, known.epoch) != (now.name, now.epoch)):
+            self._remember(now)
+            self._remembered = now
+
+    def _keep_number(self) -> None:
+        if self._remember is None:
+            return
+        try:
+            self._remember(self._writer.identity)
+        except SortitionError as error:
+            # It only helps to notice that an older copy of the database was restored; the next one will do as well.
+            _log.warning("batch %d is stored, but that was not written down: %s", self._writer.high_water, error)
 
     def _change(self, state: FlushState) -> None:
         self._state = state

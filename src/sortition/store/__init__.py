@@ -5,8 +5,9 @@ Everything is a function of an open transaction, so that whoever changes several
 
 from __future__ import annotations
 
-from sortition.store import audit, cells, decisions, experiments, installation, subjects
+from sortition.store import audit, cells, compaction, decisions, experiments, installation, subjects
 from sortition.store.database import Database
+from sortition.store.naming import Identity
 from sortition.store.records import (
     AllocationRecord,
     AuditEvent,
@@ -27,10 +28,12 @@ __all__ = [
     "DecisionRecord",
     "ExperimentData",
     "ExperimentRecord",
+    "Identity",
     "SubjectRecord",
     "VersionRecord",
     "audit",
     "cells",
+    "compaction",
     "decisions",
     "experiments",
     "installation",

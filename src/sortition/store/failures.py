@@ -9,7 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sortition.errors import InternalError, SortitionError, StoreError, StoreUnavailable
 
-__all__ = ["is_locked", "translate"]
+__all__ = ["asks_to_repeat", "is_locked", "translate"]
 
 # The driver gives SQLite's result codes to Python 3.11 and later only; its texts are the same since 2004.
 _LOCKED = ("database is locked", "database table is locked", "database schema is locked")
@@ -27,6 +27,8 @@ _ADVICE = {
 # operator intervention; and the one code for a lock that was not granted in time.
 _PASSING_STATES = ("08", "40", "53", "57")
 _LOCK_NOT_AVAILABLE = "55P03"
+# The database chose this transaction to make room for another one: serialization failure, deadlock.
+_REPEAT_STATES = ("40001", "40P01")
 
 
 def translate(error: SQLAlchemyError | sqlite3.Error, where: str) -> SortitionError:
@@ -47,6 +49,12 @@ def translate(error: SQLAlchemyError | sqlite3.Error, where: str) -> SortitionEr
     if isinstance(error, DBAPIError):
         return _postgresql(error, getattr(cause, "sqlstate", None), text, where)
     return InternalError(f"{where}: {text}")
+
+
+def asks_to_repeat(error: SortitionError) -> bool:
+    """Whether `error`, from `translate`, says that the same transaction should simply be run once more."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _REPEAT_STATES
 
 
 def is_locked(error: BaseException) -> bool:

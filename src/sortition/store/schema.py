@@ -40,6 +40,7 @@ __all__ = [
     "promotions",
     "subject_versions",
     "subjects",
+    "takeovers",
     "variants",
     "writers",
 ]
@@ -66,6 +67,8 @@ installation = Table(
     Column("key", LargeBinary, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # The oldest schema whose versions can use this one; read by versions that do not know this one.
+    Column("compatible_down_to", String(32), nullable=False, server_default="0001"),
     CheckConstraint("id = 1", name="single"),
 )
 
@@ -204,6 +207,18 @@ writers = Table(
     # The last batch that was applied.
     Column("high_water", BigInteger, nullable=False),
     UniqueConstraint("name"),
+)
+
+# Who took a writer's name, and which batch was the last one by then: so a sidecar that lost its name can tell whether a
+# batch of its own whose fate it does not know was applied.
+takeovers = Table(
+    "takeovers",
+    metadata,
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("high_water", BigInteger, nullable=False),
+    # The state directory of the sidecar that took it.
+    Column("owner", String(64), nullable=False),
 )
 
 decisions = Table(

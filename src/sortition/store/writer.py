@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from sortition.core import Cell, Exposure, SealedBatch
 from sortition.errors import Conflict, StoreError
 from sortition.store.cell_rows import CellKey, cell_of, key_of, merge_cells, row_of, select_cells
 from sortition.store.database import Database
+from sortition.store.naming import Identity, go_apart, take
 from sortition.store.schema import cells, exposures, writers
 from sortition.store.upsert import insert_or_ignore, insert_or_replace
 
@@ -28,22 +30,54 @@ _IDS_AT_ONCE = 400
 class BatchWriter:
     """One sidecar's place in the database: rows of its own, and the number of the last batch that is in them."""
 
-    def __init__(self, db: Database, name: str) -> None:
-        """Takes the name `name`; a sidecar that had it before is fenced off and writes nothing any more.
+    def __init__(self, db: Database, who: Identity | str) -> None:
+        """Takes a name; a sidecar that had it before is fenced off and writes nothing under it any more.
+
+        Args:
+            db: The database.
+            who: Who writes, and what it remembers of earlier runs; a bare name for one that remembers nothing.
 
         Raises:
             StoreUnavailable: The database cannot be reached.
+            StoreError: It cannot be used, or an older copy of it was restored.
+        """
+        if isinstance(who, str):
+            who = Identity(who, secrets.token_hex(16))
+        self._db = db
+        self._owner = who.owner
+        self._place = db.run(lambda tx: take(tx, who))
+        self._high_water = self._place.high_water
+        if self._high_water < who.batch:
+            raise StoreError(
+                f"{db.name}: its last batch of writer {self.name} is {self._high_water}, but {who.batch} was put into "
+                "it: an older copy was restored. Restore one that has it; to go on without what is missing, remove the "
+                "file 'writer' from the sidecar's state directory"
+            )
+
+    @property
+    def name(self) -> str:
+        """The name it writes under."""
+        return self._place.name
+
+    @property
+    def identity(self) -> Identity:
+        """What to remember for the next run."""
+        return Identity(self.name, self._owner, self._place.epoch, self._high_water)
+
+    def go_apart(self) -> None:
+        """Goes on under a fresh name, after another sidecar took this one's.
+
+        Afterwards `apply` knows again what is in the database: a batch that had been applied under the old name, though
+        nobody heard of it, is not applied again.
+
+        Raises:
+            Conflict: It cannot be known what is in the database; nothing was changed.
+            StoreUnavailable: The database cannot be reached.
             StoreError: It cannot be used.
         """
-        self.name = name
-        self._db = db
-        with db.write() as tx:
-            tx.execute(insert_or_ignore(db.kind, writers, key=["name"]).values(name=name, epoch=0, high_water=0))
-            tx.execute(update(writers).where(writers.c.name == name).values(epoch=writers.c.epoch + 1))
-            row = tx.execute(select(writers).where(writers.c.name == name)).one()
-        self._slot: int = row.slot
-        self._epoch: int = row.epoch
-        self._high_water: int = row.high_water
+        lost = self._place
+        self._place = self._db.run(lambda tx: go_apart(tx, lost, self._owner))
+        self._high_water = self._place.high_water
 
     @property
     def high_water(self) -> int:
@@ -65,37 +99,42 @@ class BatchWriter:
             StoreUnavailable: The database cannot be reached.
             StoreError: It cannot be used, or batches before this one are missing from it.
         """
-        with self._db.write() as tx:
-            advanced = self._advance(tx, batch.number)
-            if advanced:
-                self._merge_cells(tx, batch)
-                self._insert_exposures(tx, batch.exposures)
+        advanced = self._db.run(lambda tx: self._apply(tx, batch))
         self._high_water = max(self._high_water, batch.number)
+        return advanced
+
+    def _apply(self, tx: Connection, batch: SealedBatch) -> bool:
+        advanced = self._advance(tx, batch.number)
+        if advanced:
+            self._merge_cells(tx, batch)
+            self._insert_exposures(tx, batch.exposures)
         return advanced
 
     def _advance(self, tx: Connection, number: int) -> bool:
         """Moves the high-water mark to `number`; False when it was there already."""
         columns = writers.c
+        # By its name too: in an older copy of the database the slot may belong to somebody else.
+        mine = and_(columns.slot == self._place.slot, columns.name == self.name)
         # One statement, and the first: it locks the row, so whoever comes second sees what the first one did.
         done = tx.execute(
             update(writers)
-            .where(columns.slot == self._slot, columns.high_water == number - 1, columns.epoch <= self._epoch)
-            .values(high_water=number, epoch=self._epoch)
+            .where(mine, columns.high_water == number - 1, columns.epoch <= self._place.epoch)
+            .values(high_water=number, epoch=self._place.epoch)
         )
         if done.rowcount == 1:
             return True
-        row = tx.execute(select(columns.epoch, columns.high_water).where(columns.slot == self._slot)).first()
+        row = tx.execute(select(columns.epoch, columns.high_water).where(mine)).first()
         if row is None:
             raise StoreError(f"{self._db.name}: writer {self.name} is not in it any more; restart the sidecar")
-        if row.epoch > self._epoch:
+        if row.epoch > self._place.epoch:
             raise Conflict(
-                f"another sidecar took the writer name {self.name}; this one writes nothing any more: "
-                "stop it, or give each sidecar a name of its own"
+                f"another sidecar took the writer name {self.name}; this one writes nothing under it any more: "
+                "give each sidecar a name of its own"
             )
         if row.high_water < number:
             raise StoreError(
                 f"{self._db.name}: batch {number} of writer {self.name} cannot follow batch {row.high_water}; "
-                "the database was restored from an older copy, restart the sidecar"
+                "an older copy of the database was restored: restart the sidecar, which says what is missing"
             )
         return False
 
@@ -109,11 +148,11 @@ class BatchWriter:
             changed[key] = merge_cells(key, stored, changed[key])
         statement = insert_or_replace(self._db.kind, cells)
         for chunk in _chunks(changed.items(), _ROWS_AT_ONCE):
-            tx.execute(statement, [row_of(key, self._slot, cell) for key, cell in chunk])
+            tx.execute(statement, [row_of(key, self._place.slot, cell) for key, cell in chunk])
 
     def _stored(self, tx: Connection, wanted: Collection[CellKey]) -> Iterator[tuple[CellKey, Cell]]:
         """Yields what this writer's rows hold of the cells in `wanted`."""
-        query = select_cells().where(cells.c.slot == self._slot)
+        query = select_cells().where(cells.c.slot == self._place.slot)
         days = sorted({key.day for key in wanted})
         for ids in _chunks(sorted({key.experiment_id for key in wanted}), _IDS_AT_ONCE):
             for some_days in _chunks(days, _IDS_AT_ONCE):
@@ -123,9 +162,11 @@ class BatchWriter:
                         yield key, cell_of(row)
 
     def _insert_exposures(self, tx: Connection, found: Iterable[Exposure]) -> None:
-        # A unit that is stored keeps its row: what it was first exposed to, and when.
+        # A unit that is stored keeps its row: what it was first exposed to, and when. In one order, so that two writers
+        # that bring the same units wait for each other instead of both for ever.
         statement = insert_or_ignore(self._db.kind, exposures)
-        for chunk in _chunks(found, _ROWS_AT_ONCE):
+        ordered = sorted(found, key=lambda exposure: (exposure.experiment_id, exposure.unit_hash))
+        for chunk in _chunks(ordered, _ROWS_AT_ONCE):
             tx.execute(
                 statement,
                 [

@@ -7,6 +7,7 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+compatible_down_to = "0001"
 
 # Written out, not taken from `schema.py`: a migration has to stay what it was when that file changes.
 identity64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -193,3 +194,11 @@ def _records() -> None:
     op.create_index("ix_audit_organization_id", "audit", ["organization", "id"])
     op.create_index("ix_audit_object_id", "audit", ["object", "id"])
     op.create_index("ix_audit_action_id", "audit", ["action", "id"])
+
+
+def downgrade() -> None:
+    """Removes every table."""
+    for name in ("audit", "decisions", "writers", "cells", "exposures", "allocations", "variants", "experiments"):
+        op.drop_table(name)
+    for name in ("promotions", "subject_versions", "subjects", "installation"):
+        op.drop_table(name)
