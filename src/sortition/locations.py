@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["DEFAULT_TARGET", "endpoint_file", "state_dir"]
+__all__ = ["DEFAULT_TARGET", "endpoint_file", "log_dir", "state_dir", "tokens_file"]
 
 DEFAULT_TARGET = "127.0.0.1:7117"
 """Where a sidecar listens unless told otherwise."""
@@ -22,3 +22,13 @@ def state_dir(configured: str | os.PathLike[str] | None = None) -> Path:
 def endpoint_file(state: Path) -> Path:
     """Returns the file in which a running sidecar writes its address."""
     return state / "endpoint"
+
+
+def log_dir(state: Path) -> Path:
+    """Returns the directory of a sidecar's logs of outcomes: one for each database it was used with."""
+    return state / "log"
+
+
+def tokens_file(state: Path) -> Path:
+    """Returns the file that holds the hashes of tokens, unless another is configured."""
+    return state / "tokens"

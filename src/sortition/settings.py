@@ -5,9 +5,15 @@
     setting              environment                      default
     state_dir            SORTITION_STATE_DIR              the user's own, such as ~/.local/state/sortition
     listen               SORTITION_LISTEN                 127.0.0.1:7117
+    tls_certificate      SORTITION_TLS_CERTIFICATE        none: no TLS
+    tls_key              SORTITION_TLS_KEY                none
+    tls_client_ca        SORTITION_TLS_CLIENT_CA          none: clients need no certificate
+    tokens_file          SORTITION_TOKENS_FILE            tokens in the state directory, where there is that file
     database_url         SORTITION_DATABASE_URL           sortition.db in the state directory
     database_timeout_s   SORTITION_DATABASE_TIMEOUT_S     10
     writer               SORTITION_WRITER                 a random name, kept in the state directory
+    ack                  SORTITION_ACK                    written
+    log_max_bytes        SORTITION_LOG_MAX_BYTES          1073741824
     flush_interval_s     SORTITION_FLUSH_INTERVAL_S       5
     snapshot_interval_s  SORTITION_SNAPSHOT_INTERVAL_S    0.5
     workers              SORTITION_WORKERS                4
@@ -27,12 +33,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sortition import locations
-from sortition.api.address import parse_listen
+from sortition.api.address import check_exposure, parse_listen
 from sortition.errors import SettingsError, Violation
 
 if sys.version_info >= (3, 11):
@@ -49,16 +55,41 @@ CONFIG_VARIABLE = f"{_PREFIX}CONFIG"
 _FLAGS = "flag"
 
 
-def _directory(path: Path) -> Path:
+def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
-def _listen(text: str) -> str:
+def _file(path: Path | None) -> Path | None:
+    return None if path is None else _absolute(path)
+
+
+def _with_certificate(path: Path | None, info: ValidationInfo) -> Path | None:
+    # A certificate that is wrong itself is told of there.
+    certificate = info.data.get("tls_certificate", path)
+    needed = info.field_name == "tls_key"
+    if (path is not None and certificate is None) or (needed and path is None and certificate is not None):
+        text = "goes with tls_certificate; set both, or neither"
+        raise PydanticCustomError("setting", "{text}", {"text": text})
+    return path
+
+
+def _listen(text: str, info: ValidationInfo) -> str:
+    given = info.data
+    tokens = _tokens(given.get("tokens_file"), given.get("state_dir"))
     try:
-        parse_listen(text)
+        check_exposure(parse_listen(text), tls=given.get("tls_certificate") is not None, tokens=tokens is not None)
     except SettingsError as error:
         raise PydanticCustomError("setting", "{text}", {"text": error.violations[0].description}) from None
     return text
+
+
+def _tokens(configured: Path | None, state_dir: Path | None) -> Path | None:
+    """Returns the file of tokens, when tokens are in use: it is configured, or the state directory has one."""
+    if configured is not None or state_dir is None:
+        return configured
+    path = locations.tokens_file(state_dir)
+    # One that cannot be read is there as well: better nobody gets in than everybody.
+    return path if os.path.lexists(path) else None
 
 
 def _database(url: str | None) -> str | None:
@@ -73,10 +104,18 @@ class Settings(BaseSettings):
 
     Attributes:
         state_dir: Where the sidecar keeps its state; made with mode 0700. One sidecar at a time uses it.
-        listen: ``host:port`` on loopback (port 0: any free one) or ``unix:/path``.
+        listen: ``host:port`` (port 0: any free one) or ``unix:/path``; other addresses than loopback only with TLS and
+            tokens.
+        tls_certificate: The server's certificate; with it, only TLS is spoken. Read again when it changes.
+        tls_key: Its private key.
+        tls_client_ca: Clients need a certificate that one of these has signed.
+        tokens_file: The hashes of the tokens, one of which every call has to bring; see `tokens`.
         database_url: ``sqlite:///…`` or ``postgresql://…``; None for a file in the state directory.
         database_timeout_s: How long a lock or a connection is waited for, in seconds.
         writer: The name under which this sidecar writes; None for a random one, kept in the state directory.
+        ack: When a recording call is acknowledged: once it is in memory (the end of the process loses it), once it is
+            written to the log (a loss of power loses the last 200 ms), or once that is synced (nothing loses it).
+        log_max_bytes: The size of the log beyond which recording is refused until the database is there again.
         flush_interval_s: Seconds between two flushes.
         snapshot_interval_s: Seconds between two looks for changes made through other sidecars.
         workers: Threads for unary calls of the hot path.
@@ -87,12 +126,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
-    state_dir: Annotated[Path, AfterValidator(_directory)] = Field(default_factory=locations.state_dir)
-    listen: Annotated[str, AfterValidator(_listen)] = locations.DEFAULT_TARGET
+    state_dir: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=locations.state_dir)
+    # In this order: a setting is checked against those above it.
+    tls_certificate: Annotated[Path | None, AfterValidator(_file)] = None
+    tls_key: Annotated[Path | None, AfterValidator(_file), AfterValidator(_with_certificate)] = Field(
+        default=None, validate_default=True
+    )
+    tls_client_ca: Annotated[Path | None, AfterValidator(_file), AfterValidator(_with_certificate)] = None
+    tokens_file: Annotated[Path | None, AfterValidator(_file)] = None
+    listen: Annotated[str, AfterValidator(_listen)] = Field(default=locations.DEFAULT_TARGET, validate_default=True)
     # It may hold a password.
     database_url: Annotated[str | None, AfterValidator(_database)] = Field(default=None, repr=False)
     database_timeout_s: float = Field(default=10, ge=0.1, le=300)
     writer: str | None = Field(default=None, min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")
+    ack: Literal["memory", "written", "fsynced"] = "written"
+    log_max_bytes: int = Field(default=1 << 30, ge=1 << 20, le=1 << 40)
     flush_interval_s: float = Field(default=5, ge=0.05, le=3600)
     # Two seconds are promised between a change on one sidecar and the answers of another.
     snapshot_interval_s: float = Field(default=0.5, ge=0.05, le=1.5)
@@ -100,6 +148,11 @@ class Settings(BaseSettings):
     max_streams: int = Field(default=32, ge=1, le=1024)
     drain_s: float = Field(default=10, ge=0, le=3600)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def tokens(self) -> Path | None:
+        """The file of tokens; None where none is configured and the state directory has none: no call needs a token."""
+        return _tokens(self.tokens_file, self.state_dir)
 
     @classmethod
     def settings_customise_sources(

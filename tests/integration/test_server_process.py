@@ -3,77 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
+from sidecar_processes import process
 from sidecars import KEY, assign, connected, locked, outcome, record, running, start_experiment
 from sortition import locations
 from sortition.rpc.v1 import analysis_pb2
-from waiting import wait_until
 
-PROGRAM = """
-import json, sys
-from sortition.errors import SortitionError
-from sortition.service import serve
-from sortition.settings import load
-
-try:
-    serve(load(json.loads(sys.argv[1])))
-except SortitionError as error:
-    sys.exit(f"{type(error).__name__}: {error.message}")
-"""
 SECRET = "unit-that-nobody-may-log"
-
-
-class Process:
-    """A sidecar in a process of its own."""
-
-    def __init__(self, state: Path, **flags: Any) -> None:
-        self.state = state
-        settings = {"state_dir": str(state), "listen": "127.0.0.1:0", "flush_interval_s": 3600, **flags}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, json.dumps(settings)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def address(self) -> str:
-        """Waits until it listens."""
-        endpoint = locations.endpoint_file(self.state)
-        wait_until(lambda: endpoint.exists() or self._process.poll() is not None, within_s=30, what="the endpoint")
-        return endpoint.read_text().strip()
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> tuple[int, str]:
-        """Waits for its end; returns its exit code and what it wrote."""
-        _, written = self._process.communicate(timeout=60)
-        return self._process.returncode, written
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
-@contextmanager
-def process(state: Path, **flags: Any) -> Iterator[Process]:
-    started = Process(state, **flags)
-    try:
-        yield started
-    finally:
-        started.kill()
 
 
 def counted(state: Path) -> int:
@@ -117,9 +59,10 @@ def test_two_signals_lose_nothing(tmp_path: Path) -> None:
     assert counted(state) == 1
 
 
-def test_a_drain_that_cannot_store_says_what_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ack", "fate"), [("memory", "lost"), ("written", "kept for the next start")])
+def test_a_drain_that_cannot_store_says_what_becomes_of_it(tmp_path: Path, ack: str, fate: str) -> None:
     state = tmp_path / "state"
-    with process(state, database_timeout_s=0.1, drain_s=1) as sidecar:
+    with process(state, database_timeout_s=0.1, drain_s=1, ack=ack) as sidecar:
         with connected(sidecar.address()) as stubs:
             start_experiment(stubs)
             record(stubs, outcome("u", assign(stubs, "u").variant, 1.0))
@@ -129,8 +72,9 @@ def test_a_drain_that_cannot_store_says_what_is_lost(tmp_path: Path) -> None:
     assert code != 0
     last = written.strip().splitlines()[-1]
     assert last.startswith("StoreUnavailable: ")
-    assert "lost" in last
+    assert fate in last
     assert "2 live cells" in last
+    assert counted(state) == (0 if ack == "memory" else 1)
 
 
 def test_what_cannot_start_ends_with_one_line_that_says_why(tmp_path: Path) -> None:

@@ -107,6 +107,12 @@ def test_a_wrong_value_names_the_setting_the_value_and_the_source(file: Path, mo
         ({"log_level": "loud"}, "log_level"),
         ({"listen": "example.org:1"}, "listen"),
         ({"database_url": "mysql://x"}, "database_url"),
+        ({"listen": "0.0.0.0:1"}, "listen"),
+        ({"tls_certificate": "c.pem"}, "tls_key"),
+        ({"tls_key": "k.pem"}, "tls_key"),
+        ({"tls_client_ca": "ca.pem"}, "tls_client_ca"),
+        ({"listen": "0.0.0.0:1", "tls_certificate": "c.pem", "tls_key": "k.pem"}, "listen"),
+        ({"listen": "0.0.0.0:1", "tokens_file": "t"}, "listen"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(flags: dict[str, object], field: str) -> None:
@@ -143,6 +149,23 @@ def test_passwords_are_not_taken_from_the_command_line_and_never_shown(monkeypat
     with pytest.raises(SettingsError) as caught:
         load()
     assert SECRET not in caught.value.message
+
+
+def test_other_machines_are_served_with_tls_and_tokens_only(tmp_path: Path) -> None:
+    secure = {"tls_certificate": "c.pem", "tls_key": "k.pem", "listen": "0.0.0.0:1"}
+    settings = load({**secure, "tokens_file": "t"})
+    assert settings.tokens == Path("t").absolute()
+    assert settings.tls_certificate == Path("c.pem").absolute()
+    # The file in the state directory serves as well; whether it is any good is seen at the start.
+    (tmp_path / "tokens").touch()
+    assert load({**secure, "state_dir": tmp_path}).tokens == tmp_path / "tokens"
+
+
+def test_tokens_are_in_use_where_there_is_a_file_of_them(tmp_path: Path) -> None:
+    assert load({"state_dir": tmp_path}).tokens is None
+    # A link to a file that is gone is no reason to let everybody in.
+    (tmp_path / "tokens").symlink_to(tmp_path / "gone")
+    assert load({"state_dir": tmp_path}).tokens == tmp_path / "tokens"
 
 
 def test_settings_are_frozen() -> None:

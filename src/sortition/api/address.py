@@ -1,4 +1,4 @@
-"""Where a server may listen: on this machine only, for there is neither TLS nor a token yet."""
+"""Where a server may listen: on this machine, and beyond it with TLS and tokens only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sortition.errors import SettingsError, Unavailable
 
-__all__ = ["Listen", "parse_listen"]
+__all__ = ["Listen", "check_exposure", "parse_listen"]
 
 _UNIX = "unix:"
 # What the kernel has room for, less the terminating zero.
@@ -35,6 +35,17 @@ class Listen:
     def __str__(self) -> str:
         return self.with_port(self.port)
 
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.path is not None or self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+
+    def reached_at(self, port: int) -> str:
+        """Returns the address under which a client on this machine reaches it, with this `port`."""
+        if self.path is None and self.host != "localhost" and ipaddress.ip_address(self.host).is_unspecified:
+            return f"localhost:{port}"
+        return self.with_port(port)
+
     def with_port(self, port: int) -> str:
         """Returns the address as grpc takes it, with this `port`."""
         if self.path is not None:
@@ -46,7 +57,7 @@ def parse_listen(text: str) -> Listen:
     """Returns the address in `text`: ``127.0.0.1:7117``, ``[::1]:7117``, ``localhost:0`` or ``unix:/path/to/socket``.
 
     Raises:
-        SettingsError: It is none of these, or can be reached from other machines.
+        SettingsError: It is none of these.
     """
     if text.startswith(_UNIX):
         return Listen(path=_socket_path(text))
@@ -56,24 +67,44 @@ def parse_listen(text: str) -> Listen:
         raise _wrong(text, "write a host and a port, such as 127.0.0.1:7117, or unix:/path/to/socket")
     if ":" in bare and bare == host:
         raise _wrong(text, f"write an IPv6 address in brackets, such as [::1]:{port}")
-    if not _is_loopback(bare):
-        raise _wrong(
-            text,
-            "is not a loopback address; without TLS and tokens the sidecar listens on 127.0.0.1, [::1], localhost or"
-            " a unix socket only",
-        )
+    if not _is_host(bare):
+        raise _wrong(text, f"is a name that could become any address; write localhost or an IP address and :{port}")
     return Listen(host=bare, port=int(port))
+
+
+def check_exposure(listen: Listen, *, tls: bool, tokens: bool) -> None:
+    """Checks that whoever can reach an address has to prove who it is, on a line that nobody else can read.
+
+    Args:
+        listen: The address.
+        tls: Whether it is served with TLS.
+        tokens: Whether tokens are in use.
+
+    Raises:
+        SettingsError: It can be reached from other machines, and lacks one of them; or it is a socket with TLS.
+    """
+    if tls and listen.path is not None:
+        # Its clients would have to be told a name that no socket has. Its file's mode keeps others out.
+        raise _wrong(str(listen), "is a unix socket and needs no TLS; remove the tls_… settings, or listen elsewhere")
+    missing = [name for name, there in (("TLS", tls), ("tokens", tokens)) if not there]
+    if missing and not listen.local:
+        raise _wrong(
+            str(listen),
+            f"is not a loopback address and lacks {' and '.join(missing)}; set tls_certificate and tls_key and create a"
+            " token, or listen on 127.0.0.1, [::1], localhost or a unix socket",
+        )
 
 
 def _wrong(text: str, problem: str) -> SettingsError:
     return SettingsError(f"listen: {text!r} {problem}", [("listen", f"{text!r} {problem}")])
 
 
-def _is_loopback(host: str) -> bool:
+def _is_host(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    return True
 
 
 def _socket_path(text: str) -> Path:

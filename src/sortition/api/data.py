@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 
+from sortition.api.admission import CallThreads, check_admitted
 from sortition.api.errors import abort, refuse, to_status
 from sortition.api.limits import MAX_SINGLE_BYTES, check_answer, too_large
 from sortition.api.streams import Streams
@@ -29,24 +30,28 @@ RECORDING = recording_pb2.DESCRIPTOR.services_by_name["Recording"].full_name
 Handle = Callable[[bytes], bytes]
 
 
-def data_handlers(engine: Engine, streams: Streams) -> dict[str, dict[str, Handler]]:
+def data_handlers(
+    engine: Engine, streams: Streams, assign_threads: CallThreads, record_threads: CallThreads
+) -> dict[str, dict[str, Handler]]:
     """Returns the handlers of the services Assignment and Recording, by service and method.
 
     Args:
         engine: What answers.
         streams: Where streams run.
+        assign_threads: Where unary assignments run.
+        record_threads: Where unary recordings run: an agent waits for its variant, and never behind others' outcomes.
     """
     assignment = {
-        "Assign": _single(engine.assign, f"{ASSIGNMENT}/Assign"),
-        "AssignBatch": _batch(engine.assign_batch, f"{ASSIGNMENT}/AssignBatch"),
+        "Assign": _single(engine.assign, f"{ASSIGNMENT}/Assign", assign_threads),
+        "AssignBatch": _batch(engine.assign_batch, f"{ASSIGNMENT}/AssignBatch", assign_threads),
         "AssignStream": _stream(
             engine.assign_stream_message, f"{ASSIGNMENT}/AssignStream", assignment_pb2.AssignStreamResponse, streams
         ),
-        "Expose": _single(engine.expose, f"{ASSIGNMENT}/Expose"),
+        "Expose": _single(engine.expose, f"{ASSIGNMENT}/Expose", assign_threads),
     }
     recording = {
-        "Record": _single(engine.record, f"{RECORDING}/Record"),
-        "RecordBatch": _batch(engine.record_batch, f"{RECORDING}/RecordBatch"),
+        "Record": _single(engine.record, f"{RECORDING}/Record", record_threads),
+        "RecordBatch": _batch(engine.record_batch, f"{RECORDING}/RecordBatch", record_threads),
         "RecordStream": _stream(
             engine.record_stream_message, f"{RECORDING}/RecordStream", recording_pb2.RecordStreamResponse, streams
         ),
@@ -54,11 +59,12 @@ def data_handlers(engine: Engine, streams: Streams) -> dict[str, dict[str, Handl
     return {ASSIGNMENT: assignment, RECORDING: recording}
 
 
-def _single(handle: Handle, method: str) -> Handler:
+def _single(handle: Handle, method: str, threads: CallThreads) -> Handler:
     """A call about one unit."""
 
     def behavior(request: bytes, context: grpc.ServicerContext) -> bytes:
         try:
+            check_admitted()
             if len(request) > MAX_SINGLE_BYTES:
                 raise too_large(len(request), MAX_SINGLE_BYTES)
             return handle(request)
@@ -66,19 +72,24 @@ def _single(handle: Handle, method: str) -> Handler:
             problem = refuse(error, method)
         abort(context, problem)
 
+    # grpcio runs a behaviour with this attribute on that pool instead of the server's.
+    behavior.experimental_thread_pool = threads  # type: ignore[attr-defined]
     return grpc.unary_unary_rpc_method_handler(behavior)
 
 
-def _batch(handle: Handle, method: str) -> Handler:
+def _batch(handle: Handle, method: str, threads: CallThreads) -> Handler:
     """A call about many units; the server has bounded its size."""
 
     def behavior(request: bytes, context: grpc.ServicerContext) -> bytes:
         try:
+            check_admitted()
             return check_answer(handle(request), "ask for fewer units, or name the configurations that are known")
         except Exception as error:
             problem = refuse(error, method)
         abort(context, problem)
 
+    # grpcio runs a behaviour with this attribute on that pool instead of the server's.
+    behavior.experimental_thread_pool = threads  # type: ignore[attr-defined]
     return grpc.unary_unary_rpc_method_handler(behavior)
 
 

@@ -7,6 +7,7 @@ from typing import Final, Protocol, TypeVar
 
 from google.protobuf import struct_pb2
 
+from sortition.api.caller import CALLER
 from sortition.errors import InvalidArgument, Violation
 from sortition.lifecycle import Actor
 from sortition.model import DEFAULT_ORGANIZATION, ExperimentStatus, JsonObject, SubjectRef, validate
@@ -102,7 +103,12 @@ class Fields:
         return size or default
 
     def actor(self, request: _HasActor, *, forcing: bool = False) -> Actor:
-        """Returns who does it and why; whoever is `forcing` something has to say why."""
-        actor = Actor(request.actor.name, request.actor.reason)
+        """Returns who does it and why; whoever is `forcing` something has to say why.
+
+        A caller that has a token is known by the token's name, whatever name it claims.
+        """
+        token = CALLER.get()
+        said = request.actor
+        actor = Actor(said.name, said.reason) if token is None else Actor(token.name, said.reason, claimed=said.name)
         self._found.extend(actor.violations(forcing=forcing))
         return actor

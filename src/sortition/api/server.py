@@ -12,12 +12,14 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 
 from sortition.api import admin, analysis
-from sortition.api.address import Listen, prepare_socket
+from sortition.api.address import Listen, check_exposure, prepare_socket
 from sortition.api.admin import Admin
+from sortition.api.admission import CallThreads
 from sortition.api.analysis import Analysis
 from sortition.api.backend import BackendSource
 from sortition.api.control import control_handlers
 from sortition.api.data import ASSIGNMENT, RECORDING, data_handlers
+from sortition.api.guard import Guard
 from sortition.api.health import SERVICE as HEALTH
 from sortition.api.health import Health
 from sortition.api.limits import MAX_MESSAGE_BYTES
@@ -33,11 +35,18 @@ SERVICES: Final = (ASSIGNMENT, RECORDING, admin.SERVICE.full_name, analysis.SERV
 
 # Those that wait for the database; they share these threads and take none from the hot path.
 _CONTROL_THREADS: Final = 4
-# Unary calls that are answered or wait for their turn: at 10,000 a second, a tenth of a second for the last one.
+# Assignments that wait for a thread: at 10,000 a second, 25 ms for the last one.
+_MAX_WAITING_ASSIGNMENTS: Final = 256
+# Recordings can come again, so fewer of them wait; and with half the threads they leave the agents theirs.
+_MAX_WAITING_RECORDINGS: Final = 64
+_RECORDING_THREADS: Final = 2
+# All calls under way. The bounds above refuse with the time to come back; this one only keeps memory bounded.
 _MAX_CALLS: Final = 1024
 # Calls and streams of one connection; further ones wait in the client.
 _MAX_CALLS_PER_CONNECTION: Final = 256
 _MAX_METADATA_BYTES: Final = 8 * 1024
+# Each keeps a file descriptor, of which a process commonly has 1,024; further ones are closed at once.
+_MAX_CONNECTIONS: Final = 512
 
 _OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     # Two servers on one port would share its calls and split the truth between them: the second one has to fail.
@@ -46,6 +55,7 @@ _OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
     ("grpc.max_concurrent_streams", _MAX_CALLS_PER_CONNECTION),
+    ("grpc.max_allowed_incoming_connections", _MAX_CONNECTIONS),
     # A peer that vanished without a word gives its streams back within a minute and a half.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -57,9 +67,10 @@ _OPTIONS: Final[tuple[tuple[str, int], ...]] = (
 class _Registrar:
     """Takes what generated code registers, and puts streaming behaviours under the bound on streams."""
 
-    def __init__(self, server: grpc.Server, streams: Streams) -> None:
+    def __init__(self, server: grpc.Server, streams: Streams, guard: Guard | None) -> None:
         self._server = server
         self._streams = streams
+        self._guard = guard
 
     def add_generic_rpc_handlers(self, _handlers: object) -> None:
         """Nothing: the same handlers come once more by name."""
@@ -71,12 +82,14 @@ class _Registrar:
             else handler
             for name, handler in handlers.items()
         }
-        register(self._server, {service: bound})
+        register(self._server, {service: bound}, self._guard)
 
 
-def register(server: grpc.Server, services: dict[str, dict[str, Any]]) -> None:
-    """Adds `services`, by name and method, to `server`."""
+def register(server: grpc.Server, services: dict[str, dict[str, Any]], guard: Guard | None) -> None:
+    """Adds `services`, by name and method, to `server`: the only way to it, so that nothing gets past the guard."""
     for service, handlers in services.items():
+        if guard is not None:
+            handlers = {name: guard.before(f"{service}/{name}", each) for name, each in handlers.items()}
         # Registered with the core of grpc, a method is found without asking every service for it: 5 to 15 % more calls.
         server.add_registered_method_handlers(service, handlers)  # type: ignore[attr-defined]
 
@@ -91,11 +104,13 @@ class Server:
         health: Health,
         streams: Streams,
         threads: Iterable[ThreadPoolExecutor],
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self._server = server
         self._listen = listen
         self._streams = streams
         self._threads = tuple(threads)
+        self._credentials = credentials
         self._bound = False
         self.health = health
         self.address = str(listen)
@@ -107,7 +122,7 @@ class Server:
             Unavailable: The address is in use or does not exist on this machine.
             SettingsError: The socket's directory is open to others or cannot be made.
         """
-        self.address = self._listen.with_port(self._bind())
+        self.address = self._listen.reached_at(self._bind())
         self._bound = True
         self._server.start()
 
@@ -118,7 +133,11 @@ class Server:
         # A socket belongs to its owner from its first moment on.
         before = os.umask(0o177) if path is not None else None
         try:
-            port = self._server.add_insecure_port(str(self._listen))
+            port = (
+                self._server.add_insecure_port(str(self._listen))
+                if self._credentials is None
+                else self._server.add_secure_port(str(self._listen), self._credentials)
+            )
         except RuntimeError as error:
             raise Unavailable(
                 f"listen: cannot listen on {self._listen}; it may be in use, or not for this user: stop its owner, or"
@@ -154,6 +173,8 @@ def build_server(
     *,
     workers: int = 4,
     max_streams: int = 32,
+    guard: Guard | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> Server:
     """Builds the server with all its services.
 
@@ -162,24 +183,29 @@ def build_server(
         engine: What answers the hot path.
         backend: Where the control plane finds the lifecycle.
         info: Describes this sidecar.
-        workers: Threads for unary calls of the hot path; four answer the most.
+        workers: Threads for unary assignments; four answer the most.
         max_streams: Streams that may be open at the same time; each keeps a thread, apart from the workers.
+        guard: Asks every call for its token; None where tokens are not in use.
+        credentials: What TLS is spoken with; None for none.
+
+    Raises:
+        SettingsError: Other machines could reach it without TLS or without a token.
     """
+    check_exposure(listen, tls=credentials is not None, tokens=guard is not None)
     streams = Streams(max_streams)
     control = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="sortition-control")
-    calls = ThreadPoolExecutor(workers, thread_name_prefix="sortition-call")
+    assigning = CallThreads(workers, _MAX_WAITING_ASSIGNMENTS, "sortition-assign")
+    recording = CallThreads(_RECORDING_THREADS, _MAX_WAITING_RECORDINGS, "sortition-record")
     server = grpc.server(
-        calls,
+        assigning,
         options=_OPTIONS,
         maximum_concurrent_rpcs=_MAX_CALLS + max_streams,
     )
-    register(server, data_handlers(engine, streams))
-    register(server, control_handlers(admin.SERVICE, Admin(backend, info), control))
-    register(server, control_handlers(analysis.SERVICE, Analysis(backend), control))
+    register(server, data_handlers(engine, streams, assigning, recording), guard)
+    register(server, control_handlers(admin.SERVICE, Admin(backend, info), control), guard)
+    register(server, control_handlers(analysis.SERVICE, Analysis(backend), control), guard)
+    registrar: Any = _Registrar(server, streams, guard)
     health = Health(SERVICES)
-    health.register(server)
-    reflection.enable_server_reflection(
-        (*SERVICES, HEALTH, reflection.SERVICE_NAME),
-        _Registrar(server, streams),  # type: ignore[arg-type]
-    )
-    return Server(server, listen, health, streams, (calls, control))
+    health.register(registrar)
+    reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), registrar)
+    return Server(server, listen, health, streams, (assigning, recording, control), credentials)

@@ -12,11 +12,15 @@ from sortition.cli import (
     about,
     analysis,
     audit,
+    compact,
     demo,
     experiments,
+    health,
     imports,
+    log,
     serve,
     subjects,
+    tokens,
     watch,
 )
 from sortition.cli.exit_codes import EXIT_CODES
@@ -39,11 +43,15 @@ app = typer.Typer(
 )
 
 serve.register(app)
+health.register(app)
 experiments.register(app)
 analysis.register(app)
 watch.register(app)
 subjects.register(app)
 audit.register(app)
+compact.register(app)
+tokens.register(app)
+log.register(app)
 imports.register(app)
 demo.register(app)
 about.register(app)

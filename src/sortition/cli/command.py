@@ -41,6 +41,8 @@ def command(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[
             session = Session(
                 target=common["target"],
                 state_dir=common["state_dir"],
+                token_file=common["token_file"],
+                tls_ca=common["tls_ca"],
                 organization=common["organization"],
                 output=common["output"],
                 timeout_s=common["timeout"],
@@ -88,6 +90,20 @@ _COMMON = (
         typer.Option(
             metavar="DIR", rich_help_panel=_CONNECTION,
             help="The state directory of the sidecar that is meant.",
+        ),
+    ),
+    _option(
+        "token_file", None, Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=_CONNECTION,
+            help="A file that holds the token. Default: SORTITION_TOKEN, else SORTITION_TOKEN_FILE.",
+        ),
+    ),
+    _option(
+        "tls_ca", None, Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=_CONNECTION,
+            help="Speak TLS, with a sidecar whose certificate one of these signed. Default: SORTITION_TLS_CA.",
         ),
     ),
     _option(

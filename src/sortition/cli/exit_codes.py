@@ -33,7 +33,7 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.UNAVAILABLE: "not available now: no sidecar, no database, no answer in time",
     ExitCode.ALREADY_EXISTS: "already exists",
     ExitCode.EXHAUSTED: "a bound was reached",
-    ExitCode.DENIED: "permission denied",
+    ExitCode.DENIED: "permission denied: no valid token, or one whose role may not",
     ExitCode.INTERRUPTED: "interrupted",
 }
 """Every exit code and its meaning."""
@@ -47,6 +47,7 @@ _BY_STATUS = {
     "ALREADY_EXISTS": ExitCode.ALREADY_EXISTS,
     "RESOURCE_EXHAUSTED": ExitCode.EXHAUSTED,
     "PERMISSION_DENIED": ExitCode.DENIED,
+    "UNAUTHENTICATED": ExitCode.DENIED,
 }
 
 

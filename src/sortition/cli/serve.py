@@ -20,6 +20,16 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="HOST:PORT on loopback (port 0: any free one), or unix:PATH.")
     ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak TLS with this certificate; required beyond loopback.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Clients need a certificate signed by one of these.")
+    ] = None,
+    tokens_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The hashes of tokens; default: tokens in the state directory.")
+    ] = None,
     state_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the sidecar keeps its state.")] = None,
     database_url: Annotated[
         str | None,
@@ -30,6 +40,13 @@ def serve(
     ] = None,
     writer: Annotated[
         str | None, typer.Option(metavar="NAME", help="The name under which this sidecar writes.")
+    ] = None,
+    ack: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="When recording is acknowledged: memory, written (default) or fsynced."),
+    ] = None,
+    log_max_bytes: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Size of the log beyond which recording is refused.")
     ] = None,
     flush_interval_s: Annotated[float | None, typer.Option(help="Seconds between two flushes.")] = None,
     snapshot_interval_s: Annotated[
@@ -54,10 +71,16 @@ def serve(
 
     flags = {
         "listen": listen,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "tls_client_ca": tls_client_ca,
+        "tokens_file": tokens_file,
         "state_dir": state_dir,
         "database_url": database_url,
         "database_timeout_s": database_timeout_s,
         "writer": writer,
+        "ack": ack,
+        "log_max_bytes": log_max_bytes,
         "flush_interval_s": flush_interval_s,
         "snapshot_interval_s": snapshot_interval_s,
         "workers": workers,

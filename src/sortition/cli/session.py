@@ -47,6 +47,8 @@ class Session:
         reason: Why, for the audit log.
         target: The sidecar's address; found when empty.
         state_dir: The state directory of the sidecar that is meant; any when absent.
+        token_file: A file that holds the token; that of the environment when absent.
+        tls_ca: The certificates that sign the sidecar's; those of the environment when absent.
     """
 
     organization: str = ""
@@ -56,7 +58,10 @@ class Session:
     reason: str = ""
     target: str = ""
     state_dir: Path | None = None
+    token_file: Path | None = None
+    tls_ca: Path | None = None
     _channel: grpc.Channel | None = field(default=None, init=False)
+    _metadata: tuple[tuple[str, str], ...] = field(default=(), init=False, repr=False)
 
     @contextmanager
     def open(self) -> Iterator[Session]:
@@ -83,6 +88,13 @@ class Session:
         return AnalysisStub(self._connected())
 
     @property
+    def health(self) -> Any:
+        """The stub of the standard health service."""
+        from grpc_health.v1.health_pb2_grpc import HealthStub
+
+        return HealthStub(self._connected())
+
+    @property
     def recording(self) -> Any:
         """The stub of the Recording service."""
         from sortition.rpc.v1.recording_pb2_grpc import RecordingStub
@@ -107,7 +119,7 @@ class Session:
         from sortition.client.failures import from_rpc
 
         try:
-            return method(request, timeout=self.timeout_s)
+            return method(request, timeout=self.timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raised = from_rpc(error)
             if isinstance(raised, SidecarUnavailable):
@@ -127,10 +139,16 @@ class Session:
         if self._channel is None:
             import grpc
 
+            from sortition.client.credentials import Credentials
+
             self.target = self._found()
+            credentials = Credentials(token_file=self.token_file, tls_ca=self.tls_ca)
+            self._metadata = credentials.metadata(self.target)
             # A proxy of the environment knows nothing about a sidecar on this machine.
-            options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES)]
-            self._channel = grpc.insecure_channel(self.target, options=options)
+            options = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES))
+            self._channel = credentials.channel(
+                self.target, options, insecure=grpc.insecure_channel, secure=grpc.secure_channel
+            )
         return self._channel
 
     def _found(self) -> str:

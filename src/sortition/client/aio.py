@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import grpc
 import grpc.aio
 
+from sortition.client.credentials import Credentials, Metadata, PathLike
 from sortition.client.decorator import Decorated
 from sortition.client.measure import Automatic
 from sortition.client.observations import Values, observations
@@ -45,9 +46,16 @@ class AsyncClient:
             empty.
         duration_unit: The unit of that metric: "s", "ms" or "us".
         success: The metric under which success is recorded where the experiment declares it; none when empty.
+        token: The token that the sidecar asks for; see `Client`, also for those below.
+        token_file: A file that holds it.
+        tls_ca: A file of the certificates that sign the sidecar's.
+        tls_certificate: This client's certificate.
+        tls_key: Its private key.
+        tls_server_name: The name in the sidecar's certificate.
 
     Raises:
         ValueError: An argument is outside its range.
+        SettingsError: The token cannot be read, or would leave this machine without TLS.
     """
 
     def __init__(
@@ -62,6 +70,12 @@ class AsyncClient:
         duration: str = "duration",
         duration_unit: str = "s",
         success: str = "success",
+        token: str | None = None,
+        token_file: PathLike | None = None,
+        tls_ca: PathLike | None = None,
+        tls_certificate: PathLike | None = None,
+        tls_key: PathLike | None = None,
+        tls_server_name: str | None = None,
     ) -> None:
         self._protocol = Protocol(
             organization=organization,
@@ -71,7 +85,8 @@ class AsyncClient:
             buffer_size=buffer_size,
         )
         self._automatic = Automatic(duration, duration_unit, success)
-        self._connection = _Connection(target)
+        credentials = Credentials(token, token_file, tls_ca, tls_certificate, tls_key, tls_server_name)
+        self._connection = _Connection(target, credentials)
 
     @property
     def stats(self) -> ClientStats:
@@ -255,20 +270,22 @@ class AsyncAssignment:
 class _Connection:
     """The channel: opened by the first call in an event loop, and to where the sidecar is by then."""
 
-    def __init__(self, configured: str | None) -> None:
+    def __init__(self, configured: str | None, credentials: Credentials) -> None:
         self._configured = configured
+        self._credentials = credentials
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: grpc.aio.Channel | None = None
         self._methods: dict[str, Any] = {}
         self._lost = False
         self.target = find_target(configured)
+        self._metadata: Metadata = credentials.metadata(self.target)
 
     async def call(self, step: Call) -> Any:
         """Makes one call."""
         if self._channel is None or self._lost or self._loop is not asyncio.get_running_loop():
             await self._open()
         try:
-            return await self._methods[step.method](step.request, timeout=step.timeout_s)
+            return await self._methods[step.method](step.request, timeout=step.timeout_s, metadata=self._metadata)
         except grpc.RpcError:
             self._lost = True
             raise
@@ -281,13 +298,17 @@ class _Connection:
 
     async def _open(self) -> None:
         """Opens a channel, or another one if the sidecar has moved or the event loop is another."""
-        self._lost = False
         loop, target = asyncio.get_running_loop(), find_target(self._configured)
+        # Another token may be in the file by now.
+        self._metadata = self._credentials.metadata(target)
+        self._lost = False
         if self._channel is not None and target == self.target and self._loop is loop:
             return
         former = self._channel if self._loop is loop else None
-        self._loop, self.target = loop, target
-        self._channel = channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        channel = self._credentials.channel(
+            target, CHANNEL_OPTIONS, insecure=grpc.aio.insecure_channel, secure=grpc.aio.secure_channel
+        )
+        self._loop, self.target, self._channel = loop, target, channel
         self._methods = {
             name: channel.unary_unary(path, lambda message: message.SerializeToString(), read)
             for name, (path, read) in METHODS.items()

@@ -22,7 +22,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[SortitionError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: errors.FailedPrecondition,
     grpc.StatusCode.ABORTED: errors.Conflict,
     grpc.StatusCode.PERMISSION_DENIED: errors.PermissionDenied,
-    grpc.StatusCode.UNAUTHENTICATED: errors.PermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: errors.Unauthenticated,
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.ResourceExhausted,
     grpc.StatusCode.UNAVAILABLE: errors.SidecarUnavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.SidecarUnavailable,

@@ -32,6 +32,7 @@ from sortition.errors import (
     ResourceExhausted,
     SidecarUnavailable,
     SortitionError,
+    Unauthenticated,
     Unavailable,
 )
 from sortition.rpc.v1 import assignment_pb2, recording_pb2
@@ -224,7 +225,9 @@ class Protocol:
     def _deadline(self) -> float:
         return time.monotonic() + self._timeout_s
 
-    def _ask(self, method: str, request: Message, deadline: float, *, patient: bool = False) -> Steps[Any]:
+    def _ask(
+        self, method: str, request: Message, deadline: float, *, patient: bool = False, for_room: bool = True
+    ) -> Steps[Any]:
         """Makes one call, again and again until it is answered or the time is up.
 
         Args:
@@ -232,6 +235,7 @@ class Protocol:
             request: Its message.
             deadline: When to give up.
             patient: Whether to try even if the sidecar was away a moment ago.
+            for_room: Whether to try again when it has no room, as when many call at once.
 
         Raises:
             SortitionError: The sidecar refused, or could not be reached in time (`Unavailable`).
@@ -246,12 +250,15 @@ class Protocol:
                 response = yield Call(method, request, max(deadline - time.monotonic(), 0.001))
             except grpc.RpcError as raw:
                 error = from_rpc(raw)
-                if not isinstance(error, Unavailable):
+                away = isinstance(error, Unavailable)
+                if not away:
                     self._reached()
-                    raise error from raw
+                    if not (for_room and _is_full(error)):
+                        raise error from raw
                 wait_s = backoff_s * random.uniform(0.5, 1.0)
                 if time.monotonic() + wait_s >= deadline:
-                    self._missed(error)
+                    if away:
+                        self._missed(error)
                     raise error from raw
             else:
                 self._reached()
@@ -277,11 +284,14 @@ class Protocol:
             if not patient and not self._room.admits(time.monotonic()):
                 raise ResourceExhausted("the sidecar had no room for outcomes a moment ago")
             request = parcel.request(self._outbox.delivery(parcel))
-            response = yield from self._ask(parcel.method, request, deadline, patient=patient)
+            # An outcome can be kept for later; only who asked for errors waits for room.
+            response = yield from self._ask(parcel.method, request, deadline, patient=patient, for_room=self._raises)
         except SortitionError as error:
             if _passes(error):
                 if isinstance(error, ResourceExhausted):
                     self._room.failed(time.monotonic())
+                if isinstance(error, Unauthenticated):
+                    self._tell(error, f"an outcome of {parcel.label}, kept until there is a valid token,")
                 return self._keep(parcel) or error
             self._outbox.settle(parcel)
             self._tally.add("refused")
@@ -354,5 +364,13 @@ class Protocol:
 
 
 def _passes(error: SortitionError) -> bool:
-    """Says whether the same call may succeed later. A bound that a field of the message exceeds is exceeded again."""
-    return isinstance(error, Unavailable) or (isinstance(error, ResourceExhausted) and not error.violations)
+    """Says whether the same call may succeed later. A bound that a field of the message exceeds is exceeded again.
+
+    A token that has expired or was revoked is replaced in its file, and read from there for the next call.
+    """
+    return isinstance(error, (Unavailable, Unauthenticated)) or _is_full(error)
+
+
+def _is_full(error: SortitionError) -> bool:
+    """Says whether a bound was reached that is not the message's own: there may be room again in a moment."""
+    return isinstance(error, ResourceExhausted) and not error.violations

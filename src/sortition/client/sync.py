@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import grpc
 
+from sortition.client.credentials import Credentials, Metadata, PathLike
 from sortition.client.decorator import Decorated
 from sortition.client.measure import Automatic
 from sortition.client.observations import Values, observations
@@ -53,9 +54,19 @@ class Client:
         duration_unit: The unit of that metric: "s", "ms" or "us".
         success: The metric under which it is recorded whether a trial ended without an exception, where the experiment
             declares it; none when empty.
+        token: The token that the sidecar asks for, where it does; SORTITION_TOKEN when absent.
+        token_file: A file that holds it, which may change while the client runs; SORTITION_TOKEN_FILE when absent.
+        tls_ca: A file of the certificates that sign the sidecar's. With it the client speaks TLS and never anything
+            else; SORTITION_TLS_CA when absent.
+        tls_certificate: This client's certificate, where the sidecar asks for one; SORTITION_TLS_CLIENT_CERTIFICATE
+            when absent.
+        tls_key: Its private key; SORTITION_TLS_CLIENT_KEY when absent.
+        tls_server_name: The name in the sidecar's certificate, where the target has another; SORTITION_TLS_SERVER_NAME
+            when absent.
 
     Raises:
         ValueError: An argument is outside its range.
+        SettingsError: The token cannot be read, or would leave this machine without TLS.
     """
 
     def __init__(
@@ -70,6 +81,12 @@ class Client:
         duration: str = "duration",
         duration_unit: str = "s",
         success: str = "success",
+        token: str | None = None,
+        token_file: PathLike | None = None,
+        tls_ca: PathLike | None = None,
+        tls_certificate: PathLike | None = None,
+        tls_key: PathLike | None = None,
+        tls_server_name: str | None = None,
     ) -> None:
         self._protocol = Protocol(
             organization=organization,
@@ -79,7 +96,8 @@ class Client:
             buffer_size=buffer_size,
         )
         self._automatic = Automatic(duration, duration_unit, success)
-        self._connection = _Connection(target)
+        credentials = Credentials(token, token_file, tls_ca, tls_certificate, tls_key, tls_server_name)
+        self._connection = _Connection(target, credentials)
         _open_clients.add(self)
 
     @property
@@ -278,20 +296,22 @@ class Trial(TrialBase):
 class _Connection:
     """The channel: opened by the first call, and to where the sidecar is by then."""
 
-    def __init__(self, configured: str | None) -> None:
+    def __init__(self, configured: str | None, credentials: Credentials) -> None:
         self._configured = configured
+        self._credentials = credentials
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._methods: dict[str, Any] = {}
         self._lost = False
         self.target = find_target(configured)
+        self._metadata: Metadata = credentials.metadata(self.target)
 
     def call(self, step: Call) -> Any:
         """Makes one call."""
         if self._channel is None or self._lost:
             self._open()
         try:
-            return self._methods[step.method](step.request, timeout=step.timeout_s)
+            return self._methods[step.method](step.request, timeout=step.timeout_s, metadata=self._metadata)
         except grpc.RpcError:
             self._lost = True
             raise
@@ -311,12 +331,16 @@ class _Connection:
     def _open(self) -> None:
         """Opens a channel, or another one if the sidecar has moved."""
         with self._lock:
-            self._lost = False
             target = find_target(self._configured)
+            # Another token may be in the file by now.
+            self._metadata = self._credentials.metadata(target)
+            self._lost = False
             if self._channel is not None and target == self.target:
                 return
-            former, self.target = self._channel, target
-            self._channel = channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+            channel = self._credentials.channel(
+                target, CHANNEL_OPTIONS, insecure=grpc.insecure_channel, secure=grpc.secure_channel
+            )
+            former, self.target, self._channel = self._channel, target, channel
             self._methods = {
                 name: channel.unary_unary(path, lambda message: message.SerializeToString(), read)
                 for name, (path, read) in METHODS.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sortition.lifecycle.actor import ANONYMOUS, Actor
-from sortition.lifecycle.audit import AuditLog
+from sortition.lifecycle.audit import AuditLog, Note
 from sortition.lifecycle.decision import data_from_inputs, inputs_of, recompute
 from sortition.lifecycle.experiments import Completion, Experiments
 from sortition.lifecycle.keeper import SnapshotKeeper, load_local
@@ -17,6 +17,7 @@ __all__ = [
     "AuditLog",
     "Completion",
     "Experiments",
+    "Note",
     "Report",
     "SnapshotKeeper",
     "Subjects",

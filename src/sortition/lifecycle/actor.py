@@ -21,10 +21,12 @@ class Actor:
     Attributes:
         name: Who; "anonymous" when empty. At most 128 bytes.
         reason: Why, in the actor's words. At most 1,024 bytes.
+        claimed: Who the caller said it was, where something better than its word tells; empty where nothing does.
     """
 
     name: str = ANONYMOUS
     reason: str = ""
+    claimed: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -35,7 +37,7 @@ class Actor:
         found = [
             Violation(field, f"has {size} bytes; the limit is {limit}")
             for field, value, limit in (
-                ("actor.name", self.name, NAME_BYTES),
+                ("actor.name", self.claimed or self.name, NAME_BYTES),
                 ("actor.reason", self.reason, REASON_BYTES),
             )
             if (size := len(value.encode(errors="replace"))) > limit

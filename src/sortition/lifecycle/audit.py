@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sortition.model import JsonObject
 from sortition.store import audit as rows
 from sortition.store.database import Database
 from sortition.store.records import AuditEvent
 
-__all__ = ["AuditLog"]
+__all__ = ["AuditLog", "Note"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something for the audit log that is no act of the lifecycle.
+
+    Attributes:
+        at: When; aware, in UTC.
+        actor: Who.
+        action: What, such as "call.denied".
+        object: To what.
+        reason: Why, in a few words.
+        details: More about it.
+    """
+
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    reason: str = ""
+    details: JsonObject = field(default_factory=dict)
 
 
 class AuditLog:
-    """Reads the audit log. Only acts write it."""
+    """The audit log. Acts of the lifecycle write into it by themselves, in their own transaction."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    def write(self, notes: Sequence[Note]) -> None:
+        """Adds notes, all or none of them. They belong to no organization.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached; nothing was added.
+            StoreError: It cannot be used.
+        """
+        with self._db.write() as tx:
+            for note in notes:
+                rows.append(
+                    tx,
+                    at=note.at,
+                    actor=note.actor,
+                    action=note.action,
+                    organization="",
+                    object=note.object,
+                    reason=note.reason,
+                    details=note.details,
+                )
 
     def listing(
         self,

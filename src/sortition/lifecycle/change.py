@@ -45,6 +45,7 @@ class Change:
 
     def log(self, action: str, organization: str, target: str, details: JsonObject | None = None) -> None:
         """Writes the act into the audit log."""
+        claimed: JsonObject = {"claimed_actor": self.actor.claimed} if self.actor.claimed else {}
         audit.append(
             self.tx,
             at=self.at,
@@ -53,7 +54,7 @@ class Change:
             organization=organization,
             object=target,
             reason=self.actor.reason,
-            details=details or {},
+            details={**(details or {}), **claimed},
         )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
@@ -14,34 +16,48 @@ from sortition.lifecycle.snapshot import compile_snapshot, snapshot_version
 from sortition.rpc.v1 import snapshot_pb2
 from sortition.store.database import Database
 
+if TYPE_CHECKING:
+    from sortition.store.listener import ChangeListener
+
 __all__ = ["SnapshotKeeper", "load_local"]
 
 _log = structlog.get_logger("sortition.lifecycle")
 # A compilation under way is waited for this long; it reads one state of the database and is bounded by its time limit.
 STOP_TIMEOUT_S = 30.0
+# Between two looks while the database tells of changes: below the two seconds in which a change has to be everywhere.
+LISTENING_POLL_S = 1.5
+
+Listen: TypeAlias = "Callable[[Callable[[], None]], ChangeListener | None]"
 
 
 class SnapshotKeeper:
-    """Loads every change of the stored state into an engine: those of this process at once, others' within a poll.
+    """Loads every change of the stored state into an engine.
 
+    Those of this process at once, others' as soon as the database tells of them, or within a poll where it does not.
     While the database is away the engine keeps what it has.
     """
 
-    def __init__(self, db: Database, engine: Engine, path: Path, *, poll_s: float = 0.5) -> None:
+    def __init__(
+        self, db: Database, engine: Engine, path: Path, *, poll_s: float = 0.5, listen: Listen | None = None
+    ) -> None:
         """Binds an engine to a database.
 
         Args:
             db: Where the state is.
             engine: What answers from it.
             path: The file for the last good snapshot; its directory exists.
-            poll_s: Seconds between two looks for changes made through other sidecars.
+            poll_s: Seconds between two looks for changes made through other sidecars, while none are told of.
+            listen: Has a function called when there was a change; see `Database.listen`.
         """
         self._db = db
         self._engine = engine
         self._path = path
         self._poll_s = poll_s
         self._lock = threading.Lock()
+        self._listen = listen
+        self._listener: ChangeListener | None = None
         self._stopping = threading.Event()
+        self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         self._seen = 0
         self._complaint = ""
@@ -52,13 +68,18 @@ class SnapshotKeeper:
             self.load_local()
         if self._thread is None:
             self._stopping.clear()
+            self._listener = self._listen(self._woken.set) if self._listen else None
             self._thread = threading.Thread(target=self._watch, name="sortition-snapshot", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """Stops watching. The engine keeps its snapshot."""
         thread, self._thread = self._thread, None
+        listener, self._listener = self._listener, None
         self._stopping.set()
+        self._woken.set()
+        if listener is not None:
+            listener.stop()
         if thread is not None:
             thread.join(STOP_TIMEOUT_S)
 
@@ -99,7 +120,7 @@ class SnapshotKeeper:
             return True
 
     def _watch(self) -> None:
-        while not self._stopping.wait(self._poll_s):
+        while not self._pause():
             try:
                 with self._db.read() as tx:
                     version = snapshot_version(tx)
@@ -110,6 +131,15 @@ class SnapshotKeeper:
             except Exception:
                 # Nobody would notice that this thread has ended; the next look may go better.
                 _log.exception("snapshot not refreshed")
+
+    def _pause(self) -> bool:
+        """Waits until there may be a change; returns whether to stop."""
+        listener = self._listener
+        # What is told can still be lost with a connection, and the promise is kept without it.
+        told = listener is not None and listener.listening
+        self._woken.wait(max(self._poll_s, LISTENING_POLL_S) if told else self._poll_s)
+        self._woken.clear()
+        return self._stopping.is_set()
 
     def _complain(self, event: str, why: str) -> None:
         """Says once what would otherwise be said at every poll."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from sortition.settings import Settings
 __all__ = ["serve"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# How often it is asked whether the service has given up by itself.
+_LOOK_S = 1.0
 
 
 def serve(settings: Settings) -> None:
@@ -29,15 +32,16 @@ def serve(settings: Settings) -> None:
     service = Service(settings)
     # Before the start, so that a signal during it is not lost; until behind the drain, so that a second one changes
     # nothing: draining is bounded, and what would be lost by hurrying has been acknowledged.
-    with _signalled() as wait:
+    with _signalled() as told:
         service.start()
-        wait()
+        while not told(_LOOK_S) and not service.wait(0):
+            pass
         service.stop()
 
 
 @contextmanager
-def _signalled() -> Iterator[Callable[[], object]]:
-    """Catches the signals; yields a function that returns once there was one.
+def _signalled() -> Iterator[Callable[[float], bool]]:
+    """Catches the signals; yields a function that waits some seconds for one, and returns whether there was one.
 
     A handler that runs Python code could interrupt the main thread while that holds the very lock the handler needs. So
     nothing is done in one: the interpreter writes a byte into a pipe, and the main thread reads it.
@@ -47,7 +51,7 @@ def _signalled() -> Iterator[Callable[[], object]]:
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
     try:
-        yield lambda: os.read(read, 1)
+        yield lambda timeout_s: bool(select.select([read], [], [], timeout_s)[0])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

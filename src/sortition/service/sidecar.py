@@ -6,6 +6,7 @@ import random
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 
 import structlog
@@ -19,6 +20,8 @@ from sortition.core import Engine
 from sortition.errors import SortitionError, StoreError, StoreUnavailable
 from sortition.lifecycle import load_local
 from sortition.rpc.v1 import admin_pb2
+from sortition.service.doors import Doors
+from sortition.service.outcomes import open_engine
 from sortition.service.state import StateDirectory
 from sortition.service.storage import Storage, open_database
 from sortition.settings import Settings
@@ -41,8 +44,8 @@ def _utc_now() -> datetime:
 class Service:
     """A sidecar in this process.
 
-    When the database cannot be reached at the start, it answers from the last good snapshot and keeps what is recorded
-    in memory, within the engine's bounds, until the database is there; the control plane is unavailable until then.
+    When the database cannot be reached at the start, it answers from the last good snapshot and keeps what is recorded,
+    within the engine's bounds, until the database is there; the control plane is unavailable until then.
     """
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> None:
@@ -60,6 +63,7 @@ class Service:
         self._engine: Engine | None = None
         self._server: Server | None = None
         self._storage: Storage | None = None
+        self._doors: Doors | None = None
         self._tending: threading.Thread | None = None
         self._stopping = threading.Event()
         self._one_stop = threading.Lock()
@@ -86,7 +90,8 @@ class Service:
 
         Raises:
             SettingsError: A setting cannot be used.
-            FailedPrecondition: Another sidecar uses the state directory.
+            FailedPrecondition: Another sidecar uses the state directory, or it is a copy.
+            DataLoss: The log is damaged where it was acknowledged.
             Unavailable: The address is in use.
             StoreUnavailable: The database cannot be reached, and there is no last good snapshot to answer from.
             StoreError: The database cannot be used.
@@ -94,20 +99,26 @@ class Service:
         try:
             self._start()
         except BaseException:
-            self._release(drain_s=0)
+            # What was recovered waits for the next attempt; that it could not be stored is no news.
+            with suppress(SortitionError):
+                self._release(drain_s=0)
             raise
 
     def _start(self) -> None:
         self._state = StateDirectory(self._settings.state_dir)
-        self._engine = self._make_engine(self._state)
+        self._doors = Doors(self._settings, self._backend, self._now)
+        engine = self._make_engine(self._state)
         self._server = build_server(
             self._listen,
-            self._engine,
+            engine,
             self._backend,
             self._info,
             workers=self._settings.workers,
             max_streams=self._settings.max_streams,
+            guard=self._doors.guard,
+            credentials=self._doors.credentials,
         )
+        self._doors.start()
         self._server.start()
         if self.ready:
             self._server.health.serving()
@@ -116,35 +127,66 @@ class Service:
             self._tending.start()
         self._state.announce(self.address)
         self._announced = True
-        _log.info("listening", address=self.address, ready=self.ready, database=self.attached)
+        _log.info(
+            "listening",
+            address=self.address,
+            ready=self.ready,
+            database=self.attached,
+            tls=self._doors.credentials is not None,
+            tokens=self._doors.guard is not None,
+        )
 
     def _make_engine(self, state: StateDirectory) -> Engine:
         """Returns the engine, attached to the database, or else with the last good snapshot."""
         key = state.kept_key()
         try:
             db = open_database(self._settings, state)
-            engine = Engine(unit_key=db.installation_key)
-            try:
-                self._attach(db, engine, state)
-            except BaseException:
-                db.close()
-                if db.installation_key != key:
-                    # What is kept here belongs to another database: neither its snapshot nor its key is of any use.
-                    key = None
-                raise
         except StoreUnavailable as error:
             if key is None:
                 raise
-            engine = Engine(unit_key=key)
-            if not load_local(engine, state.snapshot):
+            return self._without_database(self._open_engine(state, key), state, error)
+        try:
+            engine = self._open_engine(state, db.installation_key)
+        except BaseException:
+            db.close()
+            raise
+        try:
+            self._attach(db, engine, state)
+        except StoreUnavailable as error:
+            db.close()
+            if db.installation_key != key:
+                # The snapshot that is kept here belongs to another database, so there is nothing to answer from.
                 raise
-            _log.error("database not reached", error=error.message)
-        else:
-            state.keep_key(db.installation_key)
+            return self._without_database(engine, state, error)
+        except BaseException:
+            db.close()
+            raise
+        state.keep_key(db.installation_key)
+        return engine
+
+    def _open_engine(self, state: StateDirectory, key: bytes) -> Engine:
+        # Kept at once: whatever fails from here on, its log has to be closed.
+        self._engine = open_engine(self._settings, state, key)
+        return self._engine
+
+    def _without_database(self, engine: Engine, state: StateDirectory, error: StoreUnavailable) -> Engine:
+        if not load_local(engine, state.snapshot):
+            raise error
+        _log.error("database not reached", error=error.message)
         return engine
 
     def _attach(self, db: Database, engine: Engine, state: StateDirectory) -> None:
-        self._storage = Storage.attach(db, engine, settings=self._settings, state=state, now=self._now)
+        self._storage = Storage.attach(
+            db, engine, settings=self._settings, state=state, now=self._now, given_up=self._give_up
+        )
+
+    def _give_up(self) -> None:
+        # What would be recorded from now on could never be stored: clients should find another sidecar, and whoever
+        # started this one should see it end.
+        if not self._stopping.is_set():
+            why = "another sidecar took its place" if self._engine and self._engine.log_sound else "its log failed"
+            _log.error("nothing can be recorded any more, the sidecar ends", why=why, unflushed=self._unflushed())
+            self.request_stop()
 
     def _tend(self) -> None:
         """Tries to attach the database until it is there, and tells of readiness as soon as there is a snapshot."""
@@ -168,7 +210,7 @@ class Service:
                 if db.installation_key != self._state.kept_key():
                     raise StoreError(
                         f"{db.name}: is not the database that state_dir {self._state.path} was used with; restart the"
-                        " sidecar to use it, and lose what it has recorded since its start"
+                        " sidecar to use it"
                     )
                 self._attach(db, self._engine, self._state)
             except BaseException:
@@ -196,17 +238,20 @@ class Service:
         storage = self._storage
         info = admin_pb2.ServerInfo(
             version=core.__version__,
-            writer=storage.writer if storage else "",
+            writer=storage.flusher.writer if storage else "",
             database=storage.db.kind if storage else "",
             snapshot_version=self._engine.snapshot_version,
             snapshot_hash=self._engine.snapshot_hash.hex(),
             started_at=timestamp(self._started_at),
             counters=self._engine.counters(),
         )
+        if self._doors is not None and self._doors.guard is not None:
+            info.counters["denied_calls"] = self._doors.denials.total
         if storage:
             flushes = storage.flusher.state
             info.flushed_batch = flushes.flushed_batch
             info.flush_failures = flushes.failures
+            info.flush_error = flushes.last_error
             if flushes.flushed_at:
                 info.flushed_at.FromDatetime(flushes.flushed_at)
         return info
@@ -228,7 +273,8 @@ class Service:
             drain_s: Seconds for the calls under way, and again for the flush; the setting when None.
 
         Raises:
-            StoreUnavailable: The flush failed; what it could not store is lost, and the message says what.
+            StoreUnavailable: The flush failed; what it could not store waits in the log for the next start or, without
+                one, is lost; the message says what.
             SortitionError: The database cannot be used; likewise.
         """
         with self._one_stop:
@@ -248,10 +294,14 @@ class Service:
             if self._tending:
                 # An attempt to reach the database is bounded by its time limit.
                 self._tending.join()
+            if self._doors:
+                self._doors.stop()
             self._flush_last(drain_s)
         finally:
             if self._server:
                 self._server.close()
+            if self._engine:
+                self._close_engine(self._engine)
             if self._state:
                 self._state.close()
                 self._state = None
@@ -268,9 +318,17 @@ class Service:
             elif self._unflushed():
                 raise StoreUnavailable("the database could not be reached since the start")
         except SortitionError as error:
-            lost = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self._unflushed().items())
-            text = f"{error.message}; lost with the memory of this process: {lost or 'the last batch'}"
-            raise type(error)(text) from error
+            left = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self._unflushed().items())
+            fate = (
+                "lost with the memory of this process" if self._engine.recovery is None else "kept for the next start"
+            )
+            raise type(error)(f"{error.message}; {fate}: {left or 'the last batch'}") from error
+
+    def _close_engine(self, engine: Engine) -> None:
+        try:
+            engine.close()
+        except SortitionError as error:
+            _log.error("log not closed", error=error.message)
 
     def _unflushed(self) -> dict[str, int]:
         assert self._engine is not None

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sortition import locations
-from sortition.errors import FailedPrecondition, SettingsError
+from sortition.core import file_identity
+from sortition.errors import FailedPrecondition, SettingsError, StoreUnavailable
+from sortition.store.naming import MAX_NAME, Identity, base_name
 
 __all__ = ["StateDirectory"]
 
 _WRITER_BYTES = 8
-_MAX_WRITER_BYTES = 128
+_OWNER_BYTES = 16
+_MAX_WRITER_FILE = 1024
+_IDENTITY_BYTES = 16
 
 
 class StateDirectory:
@@ -24,11 +28,14 @@ class StateDirectory:
     ::
 
         lock               held while a sidecar runs; holds its process id
-        writer             the name under which it writes
+        writer             the name under which it writes, the directory's own id, the epoch of the name, the last batch
         installation.key   a copy of the database's key for hashing unit ids, to serve without the database
         snapshot           the last good snapshot, for the same
         sortition.db       the database, unless another is configured
         endpoint           the address of the running sidecar
+        tokens             the hashes of the tokens, where there are any
+        log                what was acknowledged and is not in the database yet
+        identity           the id of this directory, and what tells it from every copy
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,12 +43,17 @@ class StateDirectory:
 
         Raises:
             SettingsError: It cannot be made or written.
-            FailedPrecondition: Another process has locked it.
+            FailedPrecondition: Another process has locked it, or it is a copy of one.
         """
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = self._acquire(path / "lock")
+            try:
+                self.identity = self._identify()
+            except BaseException:
+                self._lock.close()
+                raise
         except OSError as error:
             text = f"{path} cannot be used ({error.strerror}); name a directory that this user may write"
             raise SettingsError(f"state_dir: {text}", [("state_dir", text)]) from error
@@ -62,6 +74,58 @@ class StateDirectory:
         lock.flush()
         return lock
 
+    def _identify(self) -> bytes:
+        """Returns the id of this directory, 16 bytes; made the first time.
+
+        A copy holds the same outcomes and the same name as its original, and both would be stored. What a copy cannot
+        have is the very file that is locked here.
+        """
+        path, place = self.path / "identity", file_identity(self.path / "lock")
+        try:
+            kept, known, *_ = [*path.read_text("ascii").split("\n"), ""]
+            identity = bytes.fromhex(kept)
+        except FileNotFoundError:
+            identity = secrets.token_bytes(_IDENTITY_BYTES)
+            _write(path, f"{identity.hex()}\n{place}\n".encode())
+            return identity
+        except ValueError:
+            identity, known = b"", ""
+        if len(identity) != _IDENTITY_BYTES:
+            raise FailedPrecondition(f"state_dir: {path} is damaged; restore it, or use a new state_dir")
+        if known != place:
+            raise FailedPrecondition(
+                f"state_dir: {self.path} is a copy of another state directory, and what both hold would be stored"
+                " twice; use a new one. If it was moved or restored, and the original is never used again, say so with"
+                f" `sortition log adopt --state-dir {self.path}`"
+            )
+        return identity
+
+    @classmethod
+    def adopt(cls, path: Path) -> None:
+        """Makes a copy the one that counts: its original must never be used again.
+
+        Raises:
+            SettingsError: It cannot be written.
+            FailedPrecondition: It is in use, or no state directory.
+        """
+        kept = path / "identity"
+        if not kept.is_file():
+            raise FailedPrecondition(f"state_dir: {path} is no state directory that a sidecar has used")
+        state = cls.__new__(cls)
+        state.path = path
+        try:
+            with state._acquire(path / "lock"):
+                identity = kept.read_text("ascii").split("\n")[0]
+                _write(kept, f"{identity}\n{file_identity(path / 'lock')}\n".encode())
+        except OSError as error:
+            text = f"{path} cannot be used ({error.strerror}); name a directory that this user may write"
+            raise SettingsError(f"state_dir: {text}", [("state_dir", text)]) from error
+
+    @property
+    def log(self) -> Path:
+        """The logs of outcomes, one for each database."""
+        return locations.log_dir(self.path)
+
     @property
     def database(self) -> Path:
         """The database, unless another is configured."""
@@ -72,18 +136,47 @@ class StateDirectory:
         """The last good snapshot."""
         return self.path / "snapshot"
 
-    def writer_name(self) -> str:
-        """Returns the name kept here, a new random one the first time: two sidecars on one database never share one."""
-        path = self.path / "writer"
-        try:
-            kept = path.read_bytes()[: _MAX_WRITER_BYTES + 1].decode().strip()
-        except (FileNotFoundError, UnicodeDecodeError):
-            kept = ""
-        if kept and len(kept) <= _MAX_WRITER_BYTES:
+    def writer(self, configured: str | None) -> Identity:
+        """Returns who writes from here, and what it remembers of earlier runs.
+
+        Without a name given, it has a random one, made the first time: two sidecars on one database never share one.
+
+        Args:
+            configured: The name it was given in the settings.
+        """
+        kept = self._kept_writer()
+        # Under the name it was given, or the one it took when another sidecar was given the same.
+        if kept and configured in (None, base_name(kept.name)):
             return kept
-        name = f"sidecar-{secrets.token_hex(_WRITER_BYTES)}"
-        _write(path, f"{name}\n".encode())
-        return name
+        name = configured or f"sidecar-{secrets.token_hex(_WRITER_BYTES)}"
+        found = Identity(name, kept.owner if kept else secrets.token_hex(_OWNER_BYTES))
+        self.keep_writer(found)
+        return found
+
+    def keep_writer(self, who: Identity) -> None:
+        """Keeps who writes from here.
+
+        Raises:
+            StoreUnavailable: It cannot be written down now.
+        """
+        try:
+            _write(self.path / "writer", f"{who.name}\n{who.owner}\n{who.epoch}\n{who.batch}\n".encode())
+        except OSError as error:
+            raise StoreUnavailable(
+                f"state_dir: {self.path / 'writer'} cannot be written ({error.strerror}); make room, or give this user"
+                " the right to"
+            ) from error
+
+    def _kept_writer(self) -> Identity | None:
+        try:
+            lines = (self.path / "writer").read_bytes()[:_MAX_WRITER_FILE].decode().split("\n")
+            name, owner, epoch, batch, *_ = [*lines, "", "", ""]
+            if not 0 < len(name) <= MAX_NAME or len(owner) > 64:
+                return None
+            # Earlier versions kept the name alone.
+            return Identity(name, owner or secrets.token_hex(_OWNER_BYTES), int(epoch or 0), int(batch or 0))
+        except (FileNotFoundError, UnicodeDecodeError, ValueError):
+            return None
 
     def kept_key(self) -> bytes | None:
         """Returns the copy of the installation's key; None when there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sortition.api.backend import Backend
@@ -33,25 +33,54 @@ class Storage:
     """A database that is open, and what works on it."""
 
     db: Database
-    writer: str
     flusher: Flusher
     keeper: SnapshotKeeper
     backend: Backend
 
     @classmethod
     def attach(
-        cls, db: Database, engine: Engine, *, settings: Settings, state: StateDirectory, now: Callable[[], datetime]
+        cls,
+        db: Database,
+        engine: Engine,
+        *,
+        settings: Settings,
+        state: StateDirectory,
+        now: Callable[[], datetime],
+        given_up: Callable[[], None],
     ) -> Storage:
         """Brings the newest snapshot to the engine, and begins to flush what the engine records.
+
+        Args:
+            db: The database.
+            engine: Nothing was sealed from it yet.
+            settings: Those of the sidecar.
+            state: Its state directory.
+            now: The clock of the control plane.
+            given_up: Called when nothing can be flushed any more: another sidecar took this one's place, or the log
+                failed.
 
         Raises:
             StoreUnavailable: The database could not be reached; nothing was begun, and it can be tried again.
             StoreError: It cannot be used.
         """
         # What can fail comes first: the flusher tells the engine about the writer, and that can be done only once.
-        batches = BatchWriter(db, settings.writer or state.writer_name())
-        keeper = SnapshotKeeper(db, engine, state.snapshot, poll_s=settings.snapshot_interval_s)
-        flusher = Flusher(engine, batches, interval_s=settings.flush_interval_s)
+        who = state.writer(settings.writer)
+        if state.kept_key() not in (None, db.installation_key):
+            # What it remembers is about another database.
+            who = replace(who, epoch=0, batch=0)
+        if engine.recovery is not None:
+            # Whether the database lacks batches that it had is found out by the engine, which may still have them.
+            who = replace(who, batch=0)
+        batches = BatchWriter(db, who)
+        keeper = SnapshotKeeper(db, engine, state.snapshot, poll_s=settings.snapshot_interval_s, listen=db.listen)
+
+        def flushed() -> None:
+            if flusher.state.fenced or not engine.log_sound:
+                given_up()
+
+        flusher = Flusher(
+            engine, batches, interval_s=settings.flush_interval_s, on_change=flushed, remember=state.keep_writer
+        )
 
         def changed() -> None:
             # The change is stored; when it cannot be loaded now, the keeper says so in the log and tries again.
@@ -61,7 +90,7 @@ class Storage:
         backend = Backend(experiments, Subjects(db, changed=changed, now=now), AuditLog(db))
         keeper.start()
         flusher.start()
-        return cls(db, batches.name, flusher, keeper, backend)
+        return cls(db, flusher, keeper, backend)
 
     def close(self, drain_s: float) -> None:
         """Flushes what was recorded, for at most `drain_s` seconds, and closes the database.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sortition.api.address import Listen, parse_listen, prepare_socket
+from sortition.api.address import Listen, check_exposure, parse_listen, prepare_socket
 from sortition.errors import SettingsError, Unavailable
 
 
@@ -20,9 +20,12 @@ from sortition.errors import SettingsError, Unavailable
         ("[::1]:7117", Listen("::1", 7117)),
         ("unix:/run/sortition/socket", Listen(path=Path("/run/sortition/socket"))),
         ("unix:///run/s", Listen(path=Path("/run/s"))),
+        ("0.0.0.0:7117", Listen("0.0.0.0", 7117)),
+        ("[::]:7117", Listen("::", 7117)),
+        ("10.0.0.1:0", Listen("10.0.0.1", 0)),
     ],
 )
-def test_addresses_of_this_machine_are_taken(text: str, expected: Listen) -> None:
+def test_addresses_are_taken(text: str, expected: Listen) -> None:
     assert parse_listen(text) == expected
     assert parse_listen(str(expected)) == expected
 
@@ -30,12 +33,9 @@ def test_addresses_of_this_machine_are_taken(text: str, expected: Listen) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("0.0.0.0:7117", "loopback"),
-        ("[::]:7117", "loopback"),
-        ("10.0.0.1:7117", "loopback"),
-        ("example.org:7117", "loopback"),
+        ("example.org:7117", "IP address"),
         # A name that only begins like a loopback address.
-        ("127.0.0.1.example.org:7117", "loopback"),
+        ("127.0.0.1.example.org:7117", "IP address"),
         ("::1:7117", "brackets"),
         ("127.0.0.1", "host and a port"),
         (":7117", "host and a port"),
@@ -52,6 +52,43 @@ def test_others_are_refused_with_the_value_and_the_reason(text: str, why: str) -
         parse_listen(text)
     assert caught.value.violations[0].field == "listen"
     assert repr(text) in caught.value.message
+
+
+HERE = ("127.0.0.1:0", "127.9.9.9:1", "localhost:0", "[::1]:0", "unix:/run/s")
+BEYOND = ("0.0.0.0:0", "[::]:0", "10.0.0.1:1", "192.168.1.1:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1")
+
+
+@pytest.mark.parametrize("text", HERE)
+@pytest.mark.parametrize("tokens", [False, True])
+def test_this_machine_is_served_without_anything(text: str, tokens: bool) -> None:
+    listen = parse_listen(text)
+    assert listen.local
+    check_exposure(listen, tls=False, tokens=tokens)
+
+
+@pytest.mark.parametrize("text", BEYOND)
+@pytest.mark.parametrize(
+    ("tls", "tokens", "lacks"), [(False, False, "TLS and tokens"), (True, False, "tokens"), (False, True, "TLS")]
+)
+def test_other_machines_are_served_with_tls_and_tokens_only(text: str, tls: bool, tokens: bool, lacks: str) -> None:
+    listen = parse_listen(text)
+    assert not listen.local
+    with pytest.raises(SettingsError, match=f"lacks {lacks};") as caught:
+        check_exposure(listen, tls=tls, tokens=tokens)
+    assert caught.value.violations[0].field == "listen"
+    check_exposure(listen, tls=True, tokens=True)
+
+
+def test_a_socket_has_no_use_for_tls() -> None:
+    with pytest.raises(SettingsError, match="needs no TLS"):
+        check_exposure(parse_listen("unix:/run/s"), tls=True, tokens=True)
+
+
+def test_every_address_is_reached_from_this_machine_by_one_that_exists() -> None:
+    assert parse_listen("0.0.0.0:0").reached_at(5) == "localhost:5"
+    assert parse_listen("[::]:0").reached_at(5) == "localhost:5"
+    assert parse_listen("10.0.0.1:0").reached_at(5) == "10.0.0.1:5"
+    assert parse_listen("unix:/run/s").reached_at(0) == "unix:/run/s"
 
 
 def test_a_socket_gets_a_directory_of_its_own(tmp_path: Path) -> None:

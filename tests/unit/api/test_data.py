@@ -8,12 +8,15 @@ from typing import Any
 import grpc
 import pytest
 
+from sortition.api.admission import CallThreads
 from sortition.api.data import ASSIGNMENT, RECORDING, data_handlers
 from sortition.api.streams import Streams
 from sortition.errors import NotReady
 from sortition.rpc.v1 import assignment_pb2, recording_pb2
 
 MIB = 1024 * 1024
+# Only named by the handlers: nothing runs on it here.
+THREADS = CallThreads(1, 1, "test")
 
 
 class Engine:
@@ -50,11 +53,11 @@ STREAMS = [(ASSIGNMENT, "AssignStream"), (RECORDING, "RecordStream")]
 
 
 def handler(engine: Engine, streams: Streams, service: str, method: str) -> Any:
-    return data_handlers(engine, streams)[service][method]  # type: ignore[arg-type]
+    return data_handlers(engine, streams, THREADS, THREADS)[service][method]  # type: ignore[arg-type]
 
 
 def test_every_method_of_the_contract_has_a_handler(streams: Streams) -> None:
-    handlers = data_handlers(Engine(b""), streams)  # type: ignore[arg-type]
+    handlers = data_handlers(Engine(b""), streams, THREADS, THREADS)  # type: ignore[arg-type]
     files: list[Any] = [assignment_pb2, recording_pb2]
     expected = {
         service.full_name: {method.name for method in service.methods}

@@ -32,6 +32,7 @@ CODES = {
     "SpecError": grpc.StatusCode.INVALID_ARGUMENT,
     "StoreError": grpc.StatusCode.INTERNAL,
     "StoreUnavailable": grpc.StatusCode.UNAVAILABLE,
+    "Unauthenticated": grpc.StatusCode.UNAUTHENTICATED,
     "Unavailable": grpc.StatusCode.UNAVAILABLE,
 }
 

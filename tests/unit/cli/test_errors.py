@@ -29,6 +29,7 @@ GET = "Admin/GetSubject"
         (errors.AlreadyExists("taken"), 6),
         (errors.ResourceExhausted("full"), 7),
         (errors.PermissionDenied("may not"), 8),
+        (errors.Unauthenticated("who"), 8),
         (errors.DataLoss("damaged"), 1),
         (errors.StoreError("read-only"), 1),
         (errors.InternalError("defect"), 1),

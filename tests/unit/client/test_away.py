@@ -155,6 +155,23 @@ def test_a_sidecar_without_room_gets_the_outcome_later(sidecar: Any) -> None:
     assert [outcome.unit for outcome in sidecar.recorded] == ["s1"]
 
 
+def test_an_assignment_waits_for_room(sidecar: Any) -> None:
+    full = errors.ResourceExhausted("calls: 256 are waiting, which is the limit; try again in a moment")
+    sidecar.misbehave("Assign", *[sidecar.refuse(full)] * 2)
+    with Client(sidecar.target, timeout_s=5) as client:
+        assert client.assign("search-agent", unit="s1").reason is Reason.SPLIT
+        assert (client.stats.retries, client.stats.defaulted) == (2, 0)
+
+
+def test_who_asks_for_errors_waits_for_room(sidecar: Any) -> None:
+    full = errors.ResourceExhausted("calls: 64 are waiting, which is the limit; try again in a moment")
+    with Client(sidecar.target, timeout_s=5, on_error="raise") as client:
+        sidecar.misbehave("Record", *[sidecar.refuse(full)] * 2)
+        run_trial(client, "s1")
+        assert (client.stats.waiting, client.stats.retries) == (0, 2)
+    assert [outcome.unit for outcome in sidecar.recorded] == ["s1"]
+
+
 def test_an_outcome_beyond_a_bound_is_not_tried_again(sidecar: Any) -> None:
     large = errors.ResourceExhausted("message", [("outcome", "has 300000 bytes; the limit is 262144")])
     with Client(sidecar.target, timeout_s=5) as client:

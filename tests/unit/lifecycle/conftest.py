@@ -11,6 +11,19 @@ import pytest
 from sortition.store import Database, sqlite_url
 from unit.lifecycle.world import World
 
+# Those whose every test is about what is stored; the others would only repeat them more slowly.
+ON_EACH_KIND = ("test_complete", "test_running", "test_subjects")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "world_kind" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_EACH_KIND:
+        metafunc.parametrize("world_kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture
+def world_kind() -> str:
+    return "sqlite"
+
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -21,9 +34,12 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(migrated: Path, tmp_path: Path) -> Iterator[World]:
-    path = tmp_path / "sortition.db"
-    shutil.copy(migrated, path)
-    db = Database.open(sqlite_url(path))
-    yield World(db, tmp_path)
+def world(world_kind: str, request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Iterator[World]:
+    if world_kind == "sqlite":
+        shutil.copy(migrated, tmp_path / "sortition.db")
+        url = sqlite_url(tmp_path / "sortition.db")
+    else:
+        url = request.getfixturevalue("postgresql_url")
+    db = Database.open(url)
+    yield World(db, tmp_path, url)
     db.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -14,7 +13,7 @@ from sortition.lifecycle import Actor, Experiments
 from sortition.lifecycle.allocation import first_allocation
 from sortition.model import ExperimentStatus, SubjectRef
 from sortition.model.names import CONFIG_BYTES
-from sortition.store import Database, sqlite_url
+from sortition.store import Database
 from sortition.store import experiments as rows
 from unit.lifecycle.world import World
 
@@ -94,12 +93,12 @@ def test_two_starts_at_once_are_told_apart_by_the_database(world: World, monkeyp
     assert world.dump() == stored
 
 
-def test_of_many_starts_at_once_one_succeeds(world: World, tmp_path: Path) -> None:
+def test_of_many_starts_at_once_one_succeeds(world: World) -> None:
     keys = [world.create(key=f"k{number}").spec.key for number in range(6)]
     gate = Barrier(len(keys), timeout=30)
 
     def start(key: str) -> str:
-        db = Database.open(sqlite_url(tmp_path / "sortition.db"))
+        db = Database.open(world.url)
         sidecar = Experiments(db, flush=lambda: None, changed=lambda: None, now=lambda: world.now)
         try:
             gate.wait()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from sortition.core import Engine
 from sortition.lifecycle import Actor, AuditLog, Experiments, SnapshotKeeper, Subjects
@@ -27,6 +27,7 @@ class World:
 
     Attributes:
         db: Its database.
+        url: Where that is.
         engine: Its engine, which follows every change at once.
         keeper: What makes it follow.
         experiments: The lifecycle of experiments.
@@ -41,8 +42,9 @@ class World:
     ref = SubjectRef(kind="agent", id="search-agent")
     ann = Actor("ann", "because")
 
-    def __init__(self, db: Database, directory: Path) -> None:
+    def __init__(self, db: Database, directory: Path, url: str = "") -> None:
         self.db = db
+        self.url = url
         self.engine = Engine(unit_key=db.installation_key)
         self.keeper = SnapshotKeeper(db, self.engine, directory / "snapshot.pb")
         self.now = START
@@ -140,6 +142,5 @@ class World:
     def dump(self) -> dict[str, list[Any]]:
         """Returns every row of every table."""
         with self.db.read() as tx:
-            query = text("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-            names = [row.name for row in tx.execute(query)]
+            names = sorted(inspect(tx).get_table_names())
             return {name: [tuple(row) for row in tx.execute(text(f'SELECT * FROM "{name}"'))] for name in names}
