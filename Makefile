@@ -3,6 +3,10 @@
 #   make test     every test
 #   make check    format, lint, types, layers, generated code, stub
 #   make bench    the figures of the README
+#   make simulate-crashes    100,000 lives of a sidecar on a disk that loses what was not synced
+#   make faults   every fault a thousand times over, on the real program and both databases
+#   make mutants  plants bugs and demands that the faults find them
+#   make audit    known advisories against pinned versions; fails when it cannot ask
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +17,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
 CRATES := --package sortition-core --package sortition-codegen
 
-.PHONY: build demo test check bench bench-core format proto lock clean
+.PHONY: build demo test check bench bench-core faults mutants simulate-crashes simulate-mutants format proto lock audit clean
 
 build: $(VENV)/.built
 
@@ -47,6 +51,20 @@ bench: build
 bench-core:
 	cargo bench --locked --package sortition-core
 
+# make faults FAULTS='--only kill,commit --database sqlite --cycles 0.1' runs a part of it.
+faults: build
+	PYTHONPATH=src:tests $(BIN)/python -m faults.campaign $(FAULTS)
+
+mutants: build
+	PYTHONPATH=src:tests $(BIN)/python -m faults.mutants $(MUTANTS)
+
+# One seed again, step by step: SORTITION_SIM_SEED=17 cargo test --package sortition-core --test simulation -- --nocapture
+simulate-crashes:
+	SORTITION_SIM_SEEDS=$(or $(SEEDS),100000) cargo test --locked --release --package sortition-core --test simulation -- --nocapture
+
+simulate-mutants:
+	$(PYTHON) tools/simulate_mutants.py
+
 format: build
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -57,6 +75,9 @@ proto: build
 
 lock: build
 	$(BIN)/python tools/lock.py $(or $(PYTHONS),$(PYTHON))
+
+audit: build
+	$(BIN)/python tools/audit.py
 
 clean:
 	rm -rf $(VENV) target src/sortition/_core*.so

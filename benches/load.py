@@ -25,6 +25,9 @@ class Figures:
     p99_us: float
     answers: int
     errors: int
+    refused: int
+    refused_with_retry: int
+    held_back: int
 
 
 def pin(core: int) -> None:
@@ -66,16 +69,47 @@ def echo_server(core: int = 0) -> Iterator[str]:
 
 
 def run_load(address: str, method: str, messages: Path, *, in_flight: int, seconds: float, core: int = 1) -> Figures:
-    """Loads one method and returns what was seen."""
-    out = subprocess.run(
-        [str(LOADGEN), f"http://{address}", method, str(in_flight), str(seconds), str(messages)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=seconds + 30,
-        preexec_fn=lambda: pin(core),
-    ).stdout
+    """Loads one method and returns what was seen; nothing may be refused."""
+    load = begin_load(address, method, messages, in_flight=in_flight, seconds=seconds, core=core)
+    figures = end_load(load)
+    assert figures.refused == 0, f"{figures.refused} calls were refused"
+    return figures
+
+
+def begin_load(
+    address: str,
+    method: str,
+    messages: Path,
+    *,
+    in_flight: int,
+    seconds: float,
+    connections: int = 1,
+    pause_ms: int = 0,
+    core: int = 1,
+) -> subprocess.Popen[str]:
+    """Begins to load one method, so that several can be loaded at once.
+
+    Args:
+        address: Of the server.
+        method: Its path.
+        messages: See `write_messages`.
+        in_flight: How many callers there are, each with one call at a time.
+        seconds: For how long.
+        connections: How many they share.
+        pause_ms: How long a caller waits that was refused and told when to come back.
+        core: Where the load generator runs.
+    """
+    command = [LOADGEN, f"http://{address}", method, in_flight, seconds, messages, connections, 0, pause_ms]
+    return subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, text=True, preexec_fn=lambda: pin(core)
+    )
+
+
+def end_load(load: subprocess.Popen[str]) -> Figures:
+    """Waits for the end of a load; returns what was seen."""
+    out, _ = load.communicate(timeout=120)
+    assert load.returncode == 0, "the load generator failed"
     figures = Figures(**json.loads(out))
-    assert figures.answers > 0, "the load generator saw answers"
+    assert figures.answers > 0, "the load generator saw no answers"
     assert figures.errors == 0, f"{figures.errors} calls failed"
     return figures
