@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sortition.errors import InvalidArgument
 
-__all__ = ["BoolArray", "FloatArray", "FloatLike", "TextArray", "check_share", "explain", "floats"]
+__all__ = ["BoolArray", "FloatArray", "FloatLike", "TextArray", "answered", "check_share", "explain", "floats"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -30,8 +30,21 @@ def explain(*cases: tuple[BoolArray | np.bool_, str]) -> TextArray:
     ['too few', '']
     """
     conditions = np.broadcast_arrays(*(np.asarray(condition) for condition, _ in cases))
+    if not any(condition.any() for condition in conditions):
+        # As it nearly always is; choosing among texts takes longer than the statistics.
+        return np.zeros(conditions[0].shape, dtype=f"<U{max(len(text) for _, text in cases)}")
     chosen = np.select(conditions, [np.asarray(text) for _, text in cases], default=np.asarray(""))
     return np.asarray(chosen, dtype=np.str_)
+
+
+def answered(reason: TextArray) -> BoolArray:
+    """Returns where there is no reason why not; like `reason == ""`, which would compare all of each text.
+
+    >>> answered(np.array(["too few", ""])).tolist()
+    [False, True]
+    """
+    text = np.ascontiguousarray(reason)
+    return np.asarray(text.view(np.uint32).reshape(*reason.shape, -1)[..., 0] == 0)
 
 
 def check_share(name: str, value: float) -> None:

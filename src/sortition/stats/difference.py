@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sortition.stats.arrays import FloatArray, TextArray
+from sortition.stats.arrays import FloatArray, TextArray, answered
 from sortition.stats.distributions import critical, two_sided_p
 
 __all__ = ["Difference", "compare", "welch_satterthwaite"]
@@ -57,9 +57,10 @@ def welch_satterthwaite(
     with np.errstate(all="ignore"):
         # Shares of the variance and not variances: their squares neither underflow nor overflow.
         size = np.hypot(control_error, treatment_error)
-        share = (control_error / size) ** 2
-        other = (treatment_error / size) ** 2
-        return np.asarray(1 / (share**2 / control_df + other**2 / treatment_df))
+        # Squared and not raised to a power, which NumPy rounds otherwise for one comparison than for several.
+        share = np.square(control_error / size)
+        other = np.square(treatment_error / size)
+        return np.asarray(1 / (np.square(share) / control_df + np.square(other) / treatment_df))
 
 
 def compare(
@@ -73,7 +74,7 @@ def compare(
 ) -> Difference:
     """Returns the comparison of two estimates by their standard errors; NaN wherever there is a reason."""
     first, first_error, second, second_error = np.broadcast_arrays(control, control_error, treatment, treatment_error)
-    known = reason == ""
+    known = answered(reason)
     with np.errstate(all="ignore"):
         difference = second - first
         error = np.where(known, np.hypot(first_error, second_error), np.nan)

@@ -9,11 +9,11 @@ import numpy as np
 from sortition.stats.arrays import FloatArray, FloatLike, TextArray, explain, floats
 from sortition.stats.distributions import t_cdf
 
-__all__ = ["MarginTest", "margin_test"]
+__all__ = ["NonInferiority", "non_inferiority"]
 
 
 @dataclass(frozen=True)
-class MarginTest:
+class NonInferiority:
     """Treatments beside the worst value that a margin still tolerates.
 
     Attributes:
@@ -32,7 +32,7 @@ class MarginTest:
     reason: TextArray
 
 
-def margin_test(
+def non_inferiority(
     control: FloatLike,
     control_error: FloatLike,
     treatment: FloatLike,
@@ -41,7 +41,7 @@ def margin_test(
     margin: FloatLike,
     *,
     maximize: bool = True,
-) -> MarginTest:
+) -> NonInferiority:
     """Tests treatment against control - margin·|control| (control + margin·|control| where smaller is better).
 
     The margin is relative to the estimated control, so its error counts with the factor (1 - margin·sign): a linear
@@ -59,7 +59,7 @@ def margin_test(
         margin: The relative worsening that is still tolerated, in [0, 1).
         maximize: Whether larger is better.
 
-    >>> test = margin_test(0.90, 0.01, 0.85, 0.01, np.inf, 0.01)
+    >>> test = non_inferiority(0.90, 0.01, 0.85, 0.01, np.inf, 0.01)
     >>> round(float(test.reserve), 6), round(float(test.p_broken), 6)
     (-0.041, 0.001786)
     """
@@ -73,4 +73,4 @@ def margin_test(
             (np.isnan(reserve) | np.isnan(error), "an estimate or its error is unknown"), (error == 0, "no variance")
         )
         statistic = np.where(reason == "", reserve / error, np.nan)
-    return MarginTest(reserve, error, t_cdf(statistic, df), t_cdf(-statistic, df), reason)
+    return NonInferiority(reserve, error, t_cdf(statistic, df), t_cdf(-statistic, df), reason)

@@ -11,7 +11,7 @@ from sortition.stats.difference import Difference
 from sortition.stats.distributions import critical, two_sided_p
 from sortition.stats.samples import Counts
 
-__all__ = ["ScoreInterval", "fisher_exact", "newcombe", "smallest_expected", "two_proportion_z", "wilson"]
+__all__ = ["ScoreInterval", "newcombe", "smallest_expected", "two_proportion_z", "wilson"]
 
 
 @dataclass(frozen=True)
@@ -107,32 +107,6 @@ def smallest_expected(control: Counts, treatment: Counts) -> FloatArray:
         return np.asarray(rarer * (np.minimum(control.trials, treatment.trials) / trials))
 
 
-def fisher_exact(control: Counts, treatment: Counts) -> FloatArray:
-    """Returns the two-sided p-values of Fisher's exact test.
-
-    NaN where an arm has no trials, or all outcomes are the same.
-
-    Source: Fisher, "The Design of Experiments", 1935; two-sided by the tables that are at most as probable.
-
-    The lady tasting tea:
-
-    >>> round(float(fisher_exact(Counts.of(1, 4), Counts.of(3, 4))), 6)
-    0.485714
-    """
-    from scipy import stats
-
-    def one(successes: float, trials: float, other_successes: float, other_trials: float) -> float:
-        total, whole = successes + other_successes, trials + other_trials
-        if min(trials, other_trials) < 1 or total in (0, whole):
-            return float("nan")
-        rows = [[other_successes, other_trials - other_successes], [successes, trials - successes]]
-        return float(stats.fisher_exact(np.array(rows, dtype=np.int64)).pvalue)
-
-    arrays = np.broadcast_arrays(control.successes, control.trials, treatment.successes, treatment.trials)
-    values = [one(*(float(part) for part in row)) for row in zip(*(array.ravel() for array in arrays), strict=True)]
-    return np.asarray(values, dtype=np.float64).reshape(arrays[0].shape)
-
-
 def wilson(counts: Counts, confidence: float = 0.95) -> ScoreInterval:
     """Returns the score interval of a proportion.
 
@@ -163,8 +137,7 @@ def newcombe(control: Counts, treatment: Counts, confidence: float = 0.95) -> Sc
     """Returns the hybrid score interval of the difference of two proportions, sound also for small counts.
 
     Source: Newcombe, "Interval estimation for the difference between independent proportions: comparison of eleven
-    methods",
-    Statistics in Medicine 17, 1998, method 10.
+    methods", Statistics in Medicine 17, 1998, method 10.
 
     Args:
         control: The controls.

@@ -64,7 +64,7 @@ class QuantileDifference:
 
 
 class _Ranks:
-    """The quantile function of one arm: linear inside each bin, observations at the middles of equal parts of it."""
+    """The quantile function of one arm: its observations at the middles of equal parts of their bin, linear between."""
 
     def __init__(self, bins: Bins) -> None:
         held = bins.counts.sum(axis=1)
@@ -81,9 +81,17 @@ class _Ranks:
         return index, np.clip(position, 0, 1)
 
     def value(self, q: FloatArray) -> FloatArray:
-        index, position = self.place(q)
+        rank = q * (self.n - 1)
+        below = np.floor(rank)
+        value = self._observation(below)
+        return np.asarray(value + (self._observation(below + 1) - value) * (rank - below))
+
+    def _observation(self, rank: FloatArray) -> FloatArray:
+        """Returns the observation of a whole rank, counted from 0."""
+        index = np.minimum(np.searchsorted(self.through, rank, side="right"), len(self.through) - 1)
+        position = (rank - (self.through[index] - self.held[index]) + 0.5) / self.held[index]
         lower, upper = self.edges[index, 0], self.edges[index, 1]
-        return np.asarray(lower + (upper - lower) * position)
+        return np.asarray(lower + (upper - lower) * np.clip(position, 0, 1))
 
     def error(self, q: FloatArray, clustered: bool) -> tuple[FloatArray, FloatArray]:
         if not clustered:

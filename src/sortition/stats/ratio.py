@@ -10,7 +10,7 @@ from sortition.stats.arrays import FloatArray, check_share, explain
 from sortition.stats.difference import Difference, compare, welch_satterthwaite
 from sortition.stats.samples import BucketSums
 
-__all__ = ["RatioEstimate", "ratio", "ratio_delta"]
+__all__ = ["Linearized", "RatioEstimate", "linearize", "norm", "ratio", "ratio_delta"]
 
 # A bucket's sum carries rounding of about one unit in its last place; what is within a few of them is not variance.
 _ROUNDING = 8 * np.finfo(np.float64).eps
@@ -29,6 +29,61 @@ class RatioEstimate:
     value: FloatArray
     error: FloatArray
     df: FloatArray
+
+
+@dataclass(frozen=True)
+class Linearized:
+    """A ratio of sums as a sum over independent buckets.
+
+    Attributes:
+        value: ΣS/ΣD; NaN without observations.
+        residual: Shape (..., buckets): (S_b - R·D_b) / ΣD, by which a bucket moves the ratio; 0 where it is no more
+            than rounding, or the bucket holds nothing.
+        noise: The norm that rounding alone may give the residuals.
+        whole: ΣD.
+        buckets: How many hold something.
+    """
+
+    value: FloatArray
+    residual: FloatArray
+    noise: FloatArray
+    whole: FloatArray
+    buckets: FloatArray
+
+
+def linearize(denominator: FloatArray, total: FloatArray) -> Linearized:
+    """Returns the ratio of the sums of `total` and `denominator`, shape (..., buckets), and what each bucket adds.
+
+    >>> linearize(np.array([1.0, 1.0]), np.array([2.0, 4.0])).residual.tolist()
+    [-0.5, 0.5]
+    """
+    held = denominator > 0
+    with np.errstate(all="ignore"):
+        whole = denominator.sum(axis=-1)
+        # S - R·D cancels badly where the mean is far from 0 beside the spread. Taking off c·D first, with a c of 24
+        # bits near R, is exact for bucket sizes up to 2²⁹; only the small rest is then rounded.
+        near = np.where(whole > 0, total.sum(axis=-1) / whole, 0).astype(np.float32).astype(np.float64)
+        near = np.where(np.isfinite(near), near, 0)
+        rest = total - near[..., None] * denominator
+        beyond = rest.sum(axis=-1) / whole
+        residual = np.where(held, rest - beyond[..., None] * denominator, 0) / whole[..., None]
+        noise = norm(total * _ROUNDING) / whole
+        residual = np.where((norm(residual) <= noise)[..., None], 0, residual)
+    return Linearized(
+        np.where(whole > 0, near + beyond, np.nan), residual, noise, whole, held.sum(axis=-1).astype(np.float64)
+    )
+
+
+def norm(values: FloatArray) -> FloatArray:
+    """Returns the root of the sum of squares over the last axis, without underflow or overflow.
+
+    >>> float(norm(np.array([3e-200, 4e-200])))
+    5e-200
+    """
+    with np.errstate(all="ignore"):
+        scale = np.abs(values).max(axis=-1, initial=0)
+        unit = np.where(scale > 0, scale, 1)
+        return np.asarray(np.sqrt(((values / unit[..., None]) ** 2).sum(axis=-1)) * unit)
 
 
 def ratio(sums: BucketSums) -> RatioEstimate:
@@ -50,26 +105,12 @@ def ratio(sums: BucketSums) -> RatioEstimate:
     >>> float(estimate.value), round(float(estimate.error) ** 2 * 4, 12), float(estimate.df)
     (2.5, 1.666666666667, 3.0)
     """
-    held = sums.denominator > 0
+    parts = linearize(sums.denominator, sums.total)
+    buckets = parts.buckets
     with np.errstate(all="ignore"):
-        whole = sums.denominator.sum(axis=-1)
-        # S - R·D cancels badly where the mean is far from 0 beside the spread. Taking off c·D first, with a c of 24
-        # bits near R, is exact for bucket sizes up to 2²⁹; only the small rest is then rounded.
-        near = np.where(whole > 0, sums.total.sum(axis=-1) / whole, 0).astype(np.float32).astype(np.float64)
-        near = np.where(np.isfinite(near), near, 0)
-        rest = sums.total - near[..., None] * sums.denominator
-        beyond = rest.sum(axis=-1) / whole
-        value = near + beyond
-        residual = np.where(held, rest - beyond[..., None] * sums.denominator, 0)
-        scale = np.abs(residual).max(axis=-1, initial=0)
-        unit = np.where(scale > 0, scale, 1)
-        # Scaled to at most 1, the squares neither underflow nor overflow.
-        spread = np.sqrt(((residual / unit[..., None]) ** 2).sum(axis=-1)) * unit
-        noise = np.sqrt(((sums.total * _ROUNDING) ** 2).sum(axis=-1))
-        buckets = held.sum(axis=-1).astype(np.float64)
-        error = np.where(spread <= noise, 0, spread) / whole * np.sqrt(buckets / (buckets - 1))
+        error = norm(parts.residual) * np.sqrt(buckets / (buckets - 1))
     return RatioEstimate(
-        np.where(whole > 0, value, np.nan),
+        parts.value,
         np.where(buckets >= 2, error, np.nan),
         np.where(buckets >= 2, buckets - 1, np.nan),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sortition.errors import InvalidArgument
 from sortition.stats.arrays import FloatArray, FloatLike, floats
 
-__all__ = ["Bins", "BucketSums", "Counts", "Moments"]
+__all__ = ["Bins", "BucketSums", "Counts", "CovariateSums", "Moments"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,30 @@ class BucketSums:
         [3.0, 4.0]
         """
         return cls(*np.broadcast_arrays(floats(denominator), floats(total)))
+
+
+@dataclass(frozen=True)
+class CovariateSums:
+    """Sums over groups of units, with those of a covariate that the treatment cannot have touched.
+
+    Attributes:
+        denominator: Shape (..., buckets): the sum of denominators; for means the number of observations.
+        total: Shape (..., buckets): the sum of observations, in the metric's unit.
+        covariate: Shape (..., buckets): the sum of the covariate over the same observations, in its own unit.
+    """
+
+    denominator: FloatArray
+    total: FloatArray
+    covariate: FloatArray
+
+    @classmethod
+    def of(cls, denominator: FloatLike, total: FloatLike, covariate: FloatLike) -> CovariateSums:
+        """Makes it from arrays that broadcast.
+
+        >>> CovariateSums.of([1, 2], [3.0, 4.0], 0).covariate.tolist()
+        [0.0, 0.0]
+        """
+        return cls(*np.broadcast_arrays(floats(denominator), floats(total), floats(covariate)))
 
 
 @dataclass(frozen=True)

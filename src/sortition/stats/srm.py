@@ -9,7 +9,7 @@ import numpy as np
 from sortition.stats.arrays import FloatArray, FloatLike, TextArray, explain, floats
 from sortition.stats.distributions import chi_square_sf
 
-__all__ = ["RED", "SMALLEST_EXPECTED", "YELLOW", "SampleRatioTest", "sample_ratio"]
+__all__ = ["RED", "SMALLEST_EXPECTED", "YELLOW", "SampleRatioTest", "srm_chi2"]
 
 RED = 0.001
 """Below it the split is not as declared."""
@@ -38,7 +38,7 @@ class SampleRatioTest:
     reason: TextArray
 
 
-def sample_ratio(units: FloatLike, weights: FloatLike) -> SampleRatioTest:
+def srm_chi2(units: FloatLike, weights: FloatLike) -> SampleRatioTest:
     """Tests distinct units against weights. Arms of weight 0 are left out, with their units.
 
     Source: Fabijan et al., "Diagnosing Sample Ratio Mismatch in Online Controlled Experiments", KDD 2019.
@@ -52,7 +52,7 @@ def sample_ratio(units: FloatLike, weights: FloatLike) -> SampleRatioTest:
 
     Kohavi, Tang, Xu, "Trustworthy Online Controlled Experiments", 2020, chapter 21:
 
-    >>> f"{float(sample_ratio([821588, 815482], [50, 50]).p_value):.1e}"
+    >>> f"{float(srm_chi2([821588, 815482], [50, 50]).p_value):.1e}"
     '1.8e-06'
     """
     observed, share = np.broadcast_arrays(floats(units), floats(weights))

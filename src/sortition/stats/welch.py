@@ -8,10 +8,10 @@ from sortition.stats.arrays import check_share, explain
 from sortition.stats.difference import Difference, compare, welch_satterthwaite
 from sortition.stats.samples import Moments
 
-__all__ = ["welch"]
+__all__ = ["welch_t"]
 
 
-def welch(control: Moments, treatment: Moments, confidence: float = 0.95) -> Difference:
+def welch_t(control: Moments, treatment: Moments, confidence: float = 0.95) -> Difference:
     """Compares means by Welch's t: unequal variances, Welch–Satterthwaite degrees of freedom.
 
     Valid only where observations are independent: one per unit. Where units repeat use `ratio_delta`.
@@ -32,7 +32,7 @@ def welch(control: Moments, treatment: Moments, confidence: float = 0.95) -> Dif
 
     The miles per gallon of American and Japanese cars (NIST/SEMATECH e-Handbook, 1.3.5.3):
 
-    >>> test = welch(Moments.of(79, 30.48101, 6.10771**2), Moments.of(249, 20.14458, 6.41470**2))
+    >>> test = welch_t(Moments.of(79, 30.48101, 6.10771**2), Moments.of(249, 20.14458, 6.41470**2))
     >>> round(float(test.statistic), 4), round(float(test.df), 3)
     (-12.9463, 136.875)
     """

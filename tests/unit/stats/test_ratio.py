@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sortition.stats import BucketSums, Moments, ratio, ratio_delta, welch
+from sortition.stats import BucketSums, Moments, ratio, ratio_delta, welch_t
 
 
 def exact(denominators: list[int], totals: list[Fraction]) -> tuple[Fraction, Fraction, int]:
@@ -45,7 +45,7 @@ def test_one_observation_per_bucket_is_welch() -> None:
 
     by_units = ratio_delta(padded(control), padded(treatment))
     first, second = (Moments.of(len(values), values.mean(), values.var(ddof=1)) for values in (control, treatment))
-    by_rows = welch(first, second)
+    by_rows = welch_t(first, second)
     assert float(by_units.p_value) == pytest.approx(float(by_rows.p_value), rel=1e-10, abs=0)
     assert float(by_units.lower) == pytest.approx(float(by_rows.lower), rel=1e-10, abs=0)
 
