@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections import Counter
 
 from sortition.core import Engine
@@ -14,6 +15,7 @@ from store_samples import contents
 __all__ = ["Recorder", "stored"]
 
 VARIANTS = ("control", "treatment")
+DEVICES = ("mobile", "desktop", "watch")
 
 
 def snapshot() -> bytes:
@@ -38,6 +40,7 @@ def snapshot() -> bytes:
                 ],
             )
         ],
+        dimensions=[snapshot_pb2.SnapshotDimension(name="device", levels=DEVICES[:2])],
     )
     experiment.subject.kind = "agent"
     experiment.subject.id = "a"
@@ -75,6 +78,7 @@ class Recorder:
         asked = assignment_pb2.AssignRequest(experiment="search", unit=unit).SerializeToString()
         variant = assignment_pb2.AssignResponse.FromString(self.engine.assign(asked)).variant
         outcome = recording_pb2.Outcome(experiment="search", unit=unit, variant=variant)
+        outcome.dimensions["device"] = DEVICES[zlib.crc32(unit.encode()) % len(DEVICES)]
         outcome.observations.add(metric="seconds", number=seconds)
         outcome.observations.add(metric="found", flag=True)
         told = recording_pb2.RecordRequest(outcome=outcome).SerializeToString()
@@ -88,9 +92,14 @@ class Recorder:
 
 
 def stored(db: Database) -> Counter[str]:
-    """Returns the observations of each variant; both metrics have to agree, as they were recorded together."""
+    """Returns the observations of each variant; metrics and levels have to agree, as they were recorded together."""
     counts: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
-    for row in contents(db)["cells"]:
+    levels: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
+    found = contents(db)
+    for row in found["cells"]:
         counts[row[2]][VARIANTS[row[1]]] += row[5]
+    for row in found["segment_cells"]:
+        levels[row[2]][VARIANTS[row[1]]] += row[5]
     assert counts[0] == counts[1]
+    assert levels == counts
     return counts[0]

@@ -39,8 +39,8 @@ SUB_SKETCHES: Final[int]
 """Sub-sketches of units in a sketch: 16."""
 LIMITS: Final[dict[str, int]]
 """The bounds of a request by name: unit_bytes 512, key_bytes 128, variants 64, metrics 64, config_bytes 262144,
-batch_items 10000, observations 256, known_hashes 64, subjects 64, dedup_clients 65536, idempotency_keys 65536,
-pending_exposures 1000000, live_cells 100000."""
+batch_items 10000, observations 256, dimensions 16, known_hashes 64, subjects 64, dedup_clients 65536,
+idempotency_keys 65536, pending_exposures 1000000, live_cells 100000."""
 
 def bucket(experiment_id: str, unit: str) -> int:
     """Returns the assignment bucket of a unit in [0, 10000).
@@ -258,6 +258,12 @@ class CellDelta:
     @property
     def day(self) -> int:
         """The UTC day, counted from 1970-01-01."""
+    @property
+    def level(self) -> int:
+        """Whose: 0 for everyone, else the number of a level.
+
+        Levels are counted from 1 on through all dimensions in declared order, each dimension's "other" behind its own.
+        """
     @property
     def cell(self) -> Cell: ...
 

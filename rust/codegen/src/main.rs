@@ -38,6 +38,8 @@ fn generate(protos: &Path) -> Result<String, Box<dyn Error>> {
     let mut config = prost_build::Config::new();
     // Payloads are sliced out of the request or shared with the snapshot, never copied one by one.
     config.bytes(["."]);
+    // In one order, so that the same message is always the same bytes.
+    config.btree_map(["."]);
     config.format(false);
     let modules = descriptors
         .file

@@ -12,6 +12,7 @@ use crate::cell::Cell;
 use crate::error::{Error, Result};
 use crate::exposure::{Exposure, Filter};
 use crate::hash::Slot;
+use crate::level::Levels;
 use crate::limits::Limits;
 use crate::observe::Accepted;
 use crate::slots::{SLOTS, own_slot};
@@ -28,6 +29,8 @@ pub struct CellDelta {
     pub metric: u16,
     /// The UTC day, counted from 1970-01-01.
     pub day: i32,
+    /// Whose: see [`crate::level`]; 0 for everyone.
+    pub level: u8,
     /// The statistics.
     pub cell: Cell,
 }
@@ -43,12 +46,14 @@ pub struct Address {
     pub metric: u16,
     /// The UTC day, counted from 1970-01-01.
     pub day: i32,
+    /// Whose: see [`crate::level`]; 0 for everyone.
+    pub level: u8,
 }
 
 /// What a batch, or a part of one, is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
-    /// What was added to each cell, ordered by experiment, variant, metric and day.
+    /// What was added to each cell, ordered by experiment, variant, metric, day and level.
     pub cells: Vec<CellDelta>,
     /// Who was exposed.
     pub exposures: Vec<Exposure>,
@@ -61,7 +66,7 @@ impl Content {
     }
 }
 
-/// One effect on one cell, fully checked.
+/// One effect on one cell, and on those of the levels that it belongs to; fully checked.
 #[derive(Debug)]
 pub struct Step<'a> {
     /// The experiment.
@@ -72,6 +77,8 @@ pub struct Step<'a> {
     pub metric: u16,
     /// The UTC day.
     pub day: i32,
+    /// The levels of who it is about.
+    pub levels: Levels,
     /// What to do.
     pub effect: Effect,
 }
@@ -93,13 +100,16 @@ pub enum Effect {
 }
 
 impl Step<'_> {
-    fn key(&self) -> Key {
-        Key {
-            experiment: self.experiment.handle,
-            day: self.day,
-            variant: self.variant,
-            metric: self.metric,
-        }
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let (experiment, day) = (self.experiment.handle, self.day);
+        let (variant, metric) = (self.variant, self.metric);
+        self.levels.with_everyone().map(move |level| Key {
+            experiment,
+            day,
+            variant,
+            metric,
+            level,
+        })
     }
 
     fn empty_cell(&self) -> Held {
@@ -117,6 +127,7 @@ struct Key {
     day: i32,
     variant: u16,
     metric: u16,
+    level: u8,
 }
 
 #[derive(Debug)]
@@ -216,6 +227,7 @@ impl Aggregate {
                 variant: key.variant,
                 metric: key.metric,
                 day: key.day,
+                level: key.level,
                 cell: held.cell,
             }));
             exposures.extend(open.exposures);
@@ -272,13 +284,15 @@ impl Room<'_> {
     /// Sees to it that every cell of the steps is there.
     fn make_cells(&mut self, limits: &Limits) -> Result<()> {
         for step in self.steps {
-            let Entry::Vacant(place) = self.open.cells.entry(step.key()) else {
-                continue;
-            };
-            let live = &self.aggregate.live_cells;
-            reserve(live, 1, "live_cells", limits.live_cells)?;
-            place.insert(step.empty_cell());
-            self.made.push(step.key());
+            for key in step.keys() {
+                let Entry::Vacant(place) = self.open.cells.entry(key) else {
+                    continue;
+                };
+                let live = &self.aggregate.live_cells;
+                reserve(live, 1, "live_cells", limits.live_cells)?;
+                place.insert(step.empty_cell());
+                self.made.push(key);
+            }
         }
         Ok(())
     }
@@ -291,8 +305,10 @@ impl Room<'_> {
     /// Applies all steps and hands on the exposures that are new; returns how many were.
     pub fn apply(mut self) -> usize {
         for step in self.steps {
-            if let Some(held) = self.open.cells.get_mut(&step.key()) {
-                step.effect.apply(&mut held.cell);
+            for key in step.keys() {
+                if let Some(held) = self.open.cells.get_mut(&key) {
+                    step.effect.apply(&mut held.cell);
+                }
             }
         }
         self.made.clear();
@@ -323,8 +339,9 @@ impl Drop for Room<'_> {
 }
 
 impl CellDelta {
-    fn place(&self) -> (&str, u16, u16, i32) {
-        (&self.experiment_id, self.variant, self.metric, self.day)
+    fn place(&self) -> (&str, u16, u16, i32, u8) {
+        let (variant, metric) = (self.variant, self.metric);
+        (&self.experiment_id, variant, metric, self.day, self.level)
     }
 
     /// Returns which cell it is.
@@ -334,6 +351,7 @@ impl CellDelta {
             variant: self.variant,
             metric: self.metric,
             day: self.day,
+            level: self.level,
         }
     }
 }

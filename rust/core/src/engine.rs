@@ -29,7 +29,7 @@ pub const KEY_BYTES: usize = 16;
 pub struct Batch {
     /// Its number, counted from 1 over the life of the writer.
     pub number: u64,
-    /// What was added to each cell, ordered by experiment, variant, metric and day.
+    /// What was added to each cell, ordered by experiment, variant, metric, day and level.
     pub cells: Vec<CellDelta>,
     /// Who was exposed.
     pub exposures: Vec<Exposure>,

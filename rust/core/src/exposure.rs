@@ -28,6 +28,14 @@ pub struct Exposure {
     pub day: i32,
 }
 
+/// An odd number without a pattern: the golden ratio in 64 bits.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Returns what tells a unit in one arm from the same unit in another.
+pub fn in_arm(fingerprint: u64, variant: u16) -> u64 {
+    fingerprint.wrapping_add(u64::from(variant).wrapping_mul(SPREAD))
+}
+
 /// Remembers which units were exposed, by 64 bits of the digest that assigned them.
 ///
 /// It only saves work: a unit that was forgotten is handed on again, and the database ignores it. So its memory can be
@@ -96,6 +104,14 @@ mod tests {
         assert!(filter.insert(7));
         assert!(filter.contains(7));
         assert!(!filter.insert(7));
+    }
+
+    #[test]
+    fn a_unit_in_another_arm_is_another_one() {
+        let filter = Filter::default();
+        assert!((0..64).all(|variant| filter.insert(in_arm(7, variant))));
+        assert!(!filter.insert(in_arm(7, 1)));
+        assert_eq!(in_arm(7, 0), 7);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod exposure;
 mod flush;
 mod handlers;
 pub mod hash;
+pub mod level;
 pub mod limits;
 pub mod log;
 pub mod moments;

@@ -48,6 +48,8 @@ limits! {
     batch_items = 10_000,
     /// Observations of an outcome.
     observations = 256,
+    /// Dimensions that an outcome names.
+    dimensions = 16,
     /// Configuration hashes a caller may say it knows.
     known_hashes = 64,
     /// Candidates of an assignment among several subjects.

@@ -1,5 +1,8 @@
 //! Everything that is wrong with a call, collected before it is refused.
 
+use std::collections::BTreeMap;
+
+use crate::assign::At;
 use crate::error::{Error, Result, Violation};
 use crate::limits::{Limits, VIOLATIONS};
 
@@ -45,6 +48,31 @@ impl Problems {
                     limits.unit_bytes
                 ),
             );
+        }
+    }
+
+    /// Adds what is wrong with the levels that an outcome gives.
+    pub fn check_dimensions(&mut self, at: At, given: &BTreeMap<String, String>, limits: &Limits) {
+        if given.len() > limits.dimensions {
+            let (count, limit) = (given.len(), limits.dimensions);
+            self.invalid(
+                format!("{at}dimensions"),
+                format!("has {count}; the limit is {limit}"),
+            );
+            return;
+        }
+        for (name, level) in given {
+            let longest = name.len().max(level.len());
+            if longest > limits.key_bytes {
+                let shown: String = name.chars().take(limits.key_bytes).collect();
+                self.invalid(
+                    format!("{at}dimensions"),
+                    format!(
+                        "{shown:?} has a name or level of {longest} bytes; the limit is {}",
+                        limits.key_bytes
+                    ),
+                );
+            }
         }
     }
 

@@ -6,8 +6,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::aggregate::{Aggregate, Effect, Step};
 use crate::assign::{At, organization};
 use crate::dedup::{self, Delivery, ID_BYTES, WINDOW};
-use crate::exposure::Exposure;
+use crate::exposure::{Exposure, in_arm};
 use crate::hash::{ExposureKey, unit_slot};
+use crate::level::Levels;
 use crate::limits::Limits;
 use crate::observe::unknown_metric;
 use crate::problems::Problems;
@@ -109,6 +110,8 @@ impl<'a> Plan<'a> {
                 format!("has {count}; the limit is 1 to {}", limits.observations),
             );
         }
+        self.problems
+            .check_dimensions(at, &outcome.dimensions, limits);
         let owner = organization(&outcome.organization);
         let Some(index) = snapshot.find_experiment(owner, &outcome.experiment) else {
             let field = format!("{at}experiment");
@@ -147,6 +150,7 @@ impl<'a> Plan<'a> {
         place: Option<(Place, i32)>,
     ) {
         let slot = unit_slot(experiment.seed, &outcome.unit);
+        let levels = Levels::of(&experiment.dimensions, &outcome.dimensions);
         self.steps.reserve(outcome.observations.len());
         for (index, observation) in outcome.observations.iter().enumerate() {
             let name = &observation.metric;
@@ -173,6 +177,11 @@ impl<'a> Plan<'a> {
                     variant,
                     metric,
                     day,
+                    // What was not counted is counted for everyone alone.
+                    levels: match effect {
+                        Effect::Add { .. } => levels,
+                        Effect::Refused | Effect::Late => Levels::default(),
+                    },
                     effect,
                 })
             };
@@ -321,7 +330,9 @@ impl<'a> Plan<'a> {
         place: (u16, u64),
         day: i32,
     ) {
-        let (bucket, fingerprint) = place;
+        let (bucket, unit) = place;
+        // Whoever chooses elsewhere may choose twice. The database has to hear of a second variant to tell.
+        let fingerprint = in_arm(unit, variant);
         if self.context.aggregate.is_exposed(fingerprint) {
             return;
         }

@@ -77,8 +77,13 @@ fn key() -> impl Strategy<Value = String> {
         "completed",
         "cancelled",
         "external",
+        "segmented",
     ];
     prop_oneof![9 => prop::sample::select(keys.to_vec()).prop_map(str::to_owned), 1 => text()]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![4 => Just("device".to_owned()), 1 => text()]
 }
 
 fn number() -> impl Strategy<Value = f64> {
@@ -118,8 +123,9 @@ prop_compose! {
         observations in prop::collection::vec(observations(), 0..5),
         organization in prop_oneof![9 => Just(String::new()), 1 => text()],
         occurred_at_ms in time(),
+        dimensions in prop::collection::btree_map(name(), text(), 0..3),
     ) -> Outcome {
-        Outcome { experiment, unit, variant, observations, organization, occurred_at_ms }
+        Outcome { experiment, unit, variant, observations, organization, occurred_at_ms, dimensions }
     }
 }
 

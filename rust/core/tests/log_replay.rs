@@ -76,6 +76,26 @@ fn work(engine: &Engine, number: u64) {
         ..score("external", &unit)
     };
     record(engine, external).unwrap();
+    let devices = ["mobile", "desktop", "watch"];
+    let of_device = Outcome {
+        dimensions: levels(&[("device", devices[number as usize % 3]), ("plan", "free")]),
+        ..outcome(
+            "segmented",
+            &unit,
+            vec![observation("time", 2.0), observation("clicks", 1.0)],
+        )
+    };
+    record(engine, of_device.clone()).unwrap();
+    // In one call, so in one record.
+    let mixed = vec![
+        of_device.clone(),
+        score("running", &unit),
+        Outcome {
+            dimensions: levels(&[]),
+            ..of_device
+        },
+    ];
+    record_batch(engine, mixed).unwrap();
     // Counts as late, and as refused.
     record(
         engine,

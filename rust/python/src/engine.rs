@@ -437,6 +437,12 @@ impl CellDelta {
         self.get().day
     }
 
+    /// Whose: 0 for everyone, else the number of a level, counted on through all dimensions.
+    #[getter]
+    fn level(&self) -> u8 {
+        self.get().level
+    }
+
     /// The statistics; a copy.
     #[getter]
     fn cell(&self) -> Cell {

@@ -12,6 +12,7 @@ import grpc.aio
 
 from sortition.client.credentials import Credentials, Metadata, PathLike
 from sortition.client.decorator import Decorated
+from sortition.client.dimensions import Dimensions, levels
 from sortition.client.measure import Automatic
 from sortition.client.observations import Values, observations
 from sortition.client.protocol import Call, OnError, Pause, Protocol, Steps
@@ -107,6 +108,7 @@ class AsyncClient:
         experiment: str | None = None,
         any_of: Sequence[str] | None = None,
         expose: bool = True,
+        dimensions: Dimensions | None = None,
         default: Mapping[str, Any] | None = None,
         duration: str | None = None,
         duration_unit: str | None = None,
@@ -121,6 +123,8 @@ class AsyncClient:
             any_of: Several subjects, of which the first with an experiment is meant, instead of one.
             expose: Whether the unit counts as exposed at once; if not, await the trial's `expose` when the variant is
                 used.
+            dimensions: What the unit's outcomes are broken down by, such as ``{"device": "mobile"}``; see
+                `Trial.record`.
             default: The configuration to use if the sidecar gives no answer, instead of the client's.
             duration: Replaces the client's `duration` for this trial.
             duration_unit: Replaces the client's `duration_unit` for this trial.
@@ -138,16 +142,26 @@ class AsyncClient:
             try:
                 text = unit_text(unit)
             except SortitionError as error:
-                return AsyncTrial(self, "", self._protocol.fallback(wanted, error, default), automatic)
+                return AsyncTrial(self, "", self._protocol.fallback(wanted, error, default), automatic, dimensions)
             answer = await self._run(self._protocol.assign(wanted, text, expose=expose, default=default))
-            return AsyncTrial(self, text, answer, automatic)
+            return AsyncTrial(self, text, answer, automatic, dimensions)
 
         return AsyncAssignment(ask)
 
-    async def record(self, experiment: str, values: Mapping[str, Values], *, unit: object, variant: str = "") -> None:
+    async def record(
+        self,
+        experiment: str,
+        values: Mapping[str, Values],
+        *,
+        unit: object,
+        variant: str = "",
+        dimensions: Dimensions | None = None,
+    ) -> None:
         """Records what became known of a unit outside its trial; see `Client.record`."""
         try:
-            parcel = self._protocol.parcel(experiment, unit_text(unit), variant, observations(values))
+            parcel = self._protocol.parcel(
+                experiment, unit_text(unit), variant, observations(values), levels(dimensions)
+            )
         except SortitionError as error:
             self._protocol.refuse_values(error, experiment)
             return
@@ -210,8 +224,10 @@ class AsyncClient:
 class AsyncTrial(TrialBase):
     """One unit's trial: ``async with client.assign(...) as trial``. See `Trial`."""
 
-    def __init__(self, client: AsyncClient, unit: str, answer: Any, automatic: Automatic) -> None:
-        super().__init__(client._protocol, unit, answer, automatic)
+    def __init__(
+        self, client: AsyncClient, unit: str, answer: Any, automatic: Automatic, dimensions: Dimensions | None
+    ) -> None:
+        super().__init__(client._protocol, unit, answer, automatic, dimensions)
         self._client = client
 
     async def expose(self) -> bool:

@@ -67,7 +67,13 @@ def observations(values: Mapping[str, Values]) -> list[recording_pb2.Observation
 
 
 def outcomes(
-    measured: list[recording_pb2.Observation], *, experiment: str, unit: str, variant: str, organization: str
+    measured: list[recording_pb2.Observation],
+    *,
+    experiment: str,
+    unit: str,
+    variant: str,
+    organization: str,
+    dimensions: Mapping[str, str],
 ) -> list[recording_pb2.Outcome]:
     """Returns the outcomes that hold `measured`; several where they are too many for one."""
     return [
@@ -76,6 +82,7 @@ def outcomes(
             unit=unit,
             variant=variant,
             organization=organization,
+            dimensions=dimensions,
             observations=measured[start : start + PER_OUTCOME],
         )
         for start in range(0, len(measured), PER_OUTCOME)

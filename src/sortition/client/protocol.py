@@ -194,12 +194,24 @@ class Protocol:
         self._room = Circuit(CIRCUIT_PAUSE_S)
 
     def parcel(
-        self, experiment: str, unit: str, variant: str, measured: list[recording_pb2.Observation]
+        self,
+        experiment: str,
+        unit: str,
+        variant: str,
+        measured: list[recording_pb2.Observation],
+        dimensions: Mapping[str, str],
     ) -> Parcel | None:
         """Returns the parcel that holds `measured`; ``None`` when there is nothing to send."""
         if not measured:
             return None
-        made = outcomes(measured, experiment=experiment, unit=unit, variant=variant, organization=self._organization)
+        made = outcomes(
+            measured,
+            experiment=experiment,
+            unit=unit,
+            variant=variant,
+            organization=self._organization,
+            dimensions=dimensions,
+        )
         return Parcel(made, experiment)
 
     def fallback(self, wanted: Wanted, error: SortitionError, default: Mapping[str, Any] | None) -> Answer:

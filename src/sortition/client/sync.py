@@ -15,6 +15,7 @@ import grpc
 
 from sortition.client.credentials import Credentials, Metadata, PathLike
 from sortition.client.decorator import Decorated
+from sortition.client.dimensions import Dimensions, levels
 from sortition.client.measure import Automatic
 from sortition.client.observations import Values, observations
 from sortition.client.protocol import Call, OnError, Pause, Protocol, Steps
@@ -119,6 +120,7 @@ class Client:
         experiment: str | None = None,
         any_of: Sequence[str] | None = None,
         expose: bool = True,
+        dimensions: Dimensions | None = None,
         default: Mapping[str, Any] | None = None,
         duration: str | None = None,
         duration_unit: str | None = None,
@@ -133,6 +135,8 @@ class Client:
             any_of: Several subjects, of which the first with an experiment is meant, instead of one.
             expose: Whether the unit counts as exposed at once; if not, call the trial's `expose` when the variant is
                 used.
+            dimensions: What the unit's outcomes are broken down by, such as ``{"device": "mobile"}``; see
+                `Trial.record`.
             default: The configuration to use if the sidecar gives no answer, instead of the client's.
             duration: Replaces the client's `duration` for this trial.
             duration_unit: Replaces the client's `duration_unit` for this trial.
@@ -150,11 +154,19 @@ class Client:
         try:
             text = unit_text(unit)
         except SortitionError as error:
-            return Trial(self, "", self._protocol.fallback(wanted, error, default), automatic)
+            return Trial(self, "", self._protocol.fallback(wanted, error, default), automatic, dimensions)
         answer = self._run(self._protocol.assign(wanted, text, expose=expose, default=default))
-        return Trial(self, text, answer, automatic)
+        return Trial(self, text, answer, automatic, dimensions)
 
-    def record(self, experiment: str, values: Mapping[str, Values], *, unit: object, variant: str = "") -> None:
+    def record(
+        self,
+        experiment: str,
+        values: Mapping[str, Values],
+        *,
+        unit: object,
+        variant: str = "",
+        dimensions: Dimensions | None = None,
+    ) -> None:
         """Records what became known of a unit outside its trial, such as a rating that came a day later.
 
         Args:
@@ -162,12 +174,15 @@ class Client:
             values: Values by metric; several of one metric as a list.
             unit: The id that was randomized.
             variant: The variant's name, as the trial had it; the sidecar checks it against the assignment.
+            dimensions: What these values are broken down by, as the trial had it.
 
         Raises:
             SortitionError: Only with ``on_error="raise"``.
         """
         try:
-            parcel = self._protocol.parcel(experiment, unit_text(unit), variant, observations(values))
+            parcel = self._protocol.parcel(
+                experiment, unit_text(unit), variant, observations(values), levels(dimensions)
+            )
         except SortitionError as error:
             self._protocol.refuse_values(error, experiment)
             return
@@ -257,8 +272,10 @@ class Trial(TrialBase):
     counts as a failure and goes on.
     """
 
-    def __init__(self, client: Client, unit: str, answer: Any, automatic: Automatic) -> None:
-        super().__init__(client._protocol, unit, answer, automatic)
+    def __init__(
+        self, client: Client, unit: str, answer: Any, automatic: Automatic, dimensions: Dimensions | None
+    ) -> None:
+        super().__init__(client._protocol, unit, answer, automatic, dimensions)
         self._client = client
 
     def expose(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sortition.client.answer import Answer, Reason
+from sortition.client.dimensions import Dimensions, levels
 from sortition.client.measure import Automatic, Stopwatch
 from sortition.client.observations import MAX_OBSERVATIONS, Value, Values, observation, observations
 from sortition.client.outbox import Parcel
@@ -24,15 +25,20 @@ class TrialBase:
         answer: All that the sidecar answered.
     """
 
-    def __init__(self, protocol: Protocol, unit: str, answer: Answer, automatic: Automatic) -> None:
+    def __init__(
+        self, protocol: Protocol, unit: str, answer: Answer, automatic: Automatic, dimensions: Dimensions | None = None
+    ) -> None:
         self.unit = unit
         self.answer = answer
         self._protocol = protocol
         self._automatic = automatic
         self._watch = Stopwatch()
         self._measured: list[recording_pb2.Observation] = []
+        self._dimensions: dict[str, str] = {}
         self._failed = False
         self._finished = False
+        if dimensions:
+            self.record(dimensions=dimensions)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -69,19 +75,25 @@ class TrialBase:
         """Whether outcomes count: only those of units that chance gave their variant do."""
         return bool(self.experiment and self.variant) and self.reason.randomized
 
-    def record(self, values: Mapping[str, Values] | None = None, /, **metrics: Values) -> None:
+    def record(
+        self, values: Mapping[str, Values] | None = None, /, *, dimensions: Dimensions | None = None, **metrics: Values
+    ) -> None:
         """Notes what was measured; it is sent when the trial ends.
 
         Args:
             values: Values by metric, for names that are no Python identifiers.
+            dimensions: What the unit's outcomes are broken down by, such as ``{"device": "mobile"}``: all that this
+                trial records, before and after. What an experiment does not declare is left out.
             **metrics: Values by metric. Several values of one metric may be given as a list.
 
         Raises:
-            InvalidArgument: A value is not a finite number or a truth value; nothing of the call is noted. Only with
-                ``on_error="raise"``; else it is logged and counted as refused.
+            InvalidArgument: A value is not a finite number or a truth value, or a level no text; nothing of the call is
+                noted. Only with ``on_error="raise"``; else it is logged and counted as refused.
         """
         try:
+            found = levels(dimensions, self._dimensions)
             self._note(observations({**(values or {}), **metrics}))
+            self._dimensions = found
         except SortitionError as error:
             self._protocol.refuse_values(error, self.experiment)
 
@@ -126,4 +138,6 @@ class TrialBase:
             return None
         recorded = {each.metric for each in self._measured}
         automatic = self._automatic.observations(seconds, not (failed or self._failed), recorded)
-        return self._protocol.parcel(self.experiment, self.unit, self.variant, [*self._measured, *automatic])
+        return self._protocol.parcel(
+            self.experiment, self.unit, self.variant, [*self._measured, *automatic], self._dimensions
+        )

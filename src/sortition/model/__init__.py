@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sortition.model.base import validate
 from sortition.model.canonical import JsonObject, JsonValue, canonical_json, config_hash, merge
-from sortition.model.decision import Decision, DecisionPolicy, Risk
+from sortition.model.decision import Correction, Decision, DecisionPolicy, Risk, Spending
+from sortition.model.dimension import Dimension
 from sortition.model.experiment import ExperimentSpec
-from sortition.model.metric import Goal, Metric, MetricKind, MetricRole
+from sortition.model.metric import Goal, Metric, MetricKind, MetricRole, Prior
 from sortition.model.names import DEFAULT_ORGANIZATION
 from sortition.model.status import TRANSITIONS, ExperimentStatus
 from sortition.model.subject import SubjectRef
@@ -15,8 +16,10 @@ from sortition.model.variant import Variant
 __all__ = [
     "DEFAULT_ORGANIZATION",
     "TRANSITIONS",
+    "Correction",
     "Decision",
     "DecisionPolicy",
+    "Dimension",
     "ExperimentSpec",
     "ExperimentStatus",
     "Goal",
@@ -25,7 +28,9 @@ __all__ = [
     "Metric",
     "MetricKind",
     "MetricRole",
+    "Prior",
     "Risk",
+    "Spending",
     "SubjectRef",
     "Variant",
     "canonical_json",

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from sortition.errors import InvalidArgument, Violation
@@ -15,10 +22,34 @@ __all__ = ["Part", "Refused", "describe", "refuse", "validate"]
 PartT = TypeVar("PartT", bound="Part")
 
 
+# A context that asks for what earlier versions know.
+_EARLIER: Mapping[str, bool] = {"earlier": True}
+
+
 class Part(BaseModel):
-    """A frozen, validated piece of a specification."""
+    """A frozen, validated piece of a specification.
+
+    Attributes:
+        later: The fields that came after the first release. They are left out of its JSON while they have their
+            default, so that what was stored before keeps its hash.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=False)
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        plain: dict[str, Any] = dump(self)
+        fields = type(self).model_fields
+        for name in self.later:
+            if info.context is _EARLIER or getattr(self, name) == fields[name].default:
+                plain.pop(name, None)
+        return plain
+
+    def earlier(self) -> dict[str, Any]:
+        """Returns its JSON as the first release knows it: without the fields that came later, whatever they say."""
+        return self.model_dump(mode="json", context=_EARLIER)
 
 
 Refused: TypeAlias = "tuple[tuple[int | str, ...], str, object]"

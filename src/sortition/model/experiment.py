@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from sortition.model.base import Part, Refused, refuse
 from sortition.model.canonical import canonical_json, config_hash
 from sortition.model.decision import Decision
+from sortition.model.dimension import MAX_DIMENSIONS, MAX_LEVELS_TOGETHER, OTHER, Dimension
 from sortition.model.metric import Metric, MetricRole
 from sortition.model.names import DEFAULT_ORGANIZATION, MAX_METRICS, MAX_VARIANTS, Key, Kind, Text
 from sortition.model.subject import SubjectRef
@@ -83,6 +84,18 @@ def _metrics(metrics: Sequence[Any]) -> list[Refused]:
     return found
 
 
+def _dimensions(dimensions: Sequence[Any]) -> list[Refused]:
+    found: list[Refused] = []
+    if len(dimensions) > MAX_DIMENSIONS:
+        found.append(((), f"has {len(dimensions)}; the limit is {MAX_DIMENSIONS}", None))
+    found.extend(_repeated(dimensions, "dimensions"))
+    levels = (_declared(dimension, "levels") for dimension in dimensions)
+    together = sum(len(each) for each in levels if isinstance(each, (list, tuple)))
+    if together > MAX_LEVELS_TOGETHER:
+        found.append(((), f"has {together} levels together; the limit is {MAX_LEVELS_TOGETHER}", None))
+    return found
+
+
 class ExperimentSpec(Part):
     """Everything a person declares about an experiment.
 
@@ -98,7 +111,10 @@ class ExperimentSpec(Part):
         variants: The arms, in the order that decides allocation.
         decision: When and how it is decided.
         external_assignment: Whether variants are chosen elsewhere and named by each outcome.
+        dimensions: What outcomes are broken down by.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"dimensions"})
 
     key: Key
     organization: Key = DEFAULT_ORGANIZATION
@@ -111,6 +127,7 @@ class ExperimentSpec(Part):
     variants: Annotated[tuple[Variant, ...], Field(strict=False), _together(_variants)]
     decision: Decision = Decision()
     external_assignment: bool = False
+    dimensions: Annotated[tuple[Dimension, ...], Field(strict=False), _together(_dimensions)] = ()
 
     @property
     def title(self) -> str:
@@ -126,6 +143,11 @@ class ExperimentSpec(Part):
     def control(self) -> Variant:
         """The variant that others are compared with."""
         return next(variant for variant in self.variants if variant.control)
+
+    @property
+    def levels(self) -> tuple[tuple[str, str], ...]:
+        """Every level as (dimension, level), each dimension's "other" behind its own; level number n is at n - 1."""
+        return tuple((each.name, level) for each in self.dimensions for level in (*each.levels, OTHER))
 
     def metric(self, name: str) -> Metric | None:
         """Returns the metric called `name`."""

@@ -6,12 +6,13 @@
     subject: {kind: agent, id: search-agent}
     metrics:
       total_time: {kind: duration, unit: s, goal: minimize, role: primary}
+    dimensions: {device: [mobile, desktop]}
     variants:
       sequential: {weight: 50, control: true, config: {strategy: sequential}}
       combined:   {weight: 50, config: {strategy: combined}}
 
-It is an `ExperimentSpec` whose key is called `experiment`, and whose metrics and variants are mappings from name to
-fields.
+It is an `ExperimentSpec` whose key is called `experiment`, whose metrics and variants are mappings from name to fields,
+and whose dimensions are a mapping from name to levels.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = ["NAMED", "dump_experiment", "load_config", "load_experiment", "parse_
 
 NAMED = ("metrics", "variants")
 """The fields that are mappings from name to fields in a file, and lists of named parts in a specification."""
+_DIMENSIONS = "dimensions"
 
 
 def load_experiment(path: Path) -> ExperimentSpec:
@@ -114,6 +116,9 @@ def _specification(raw: dict[str, Any]) -> dict[str, Any]:
         elif field in raw:
             # Not even a list of parts may be read: a part is named once, by its key.
             del spec[field]
+    dimensions = spec.pop(_DIMENSIONS, None)
+    if isinstance(dimensions, dict):
+        spec[_DIMENSIONS] = [{"name": name, "levels": levels} for name, levels in dimensions.items()]
     return spec
 
 
@@ -122,6 +127,8 @@ def _renamed(root: Node, raw: dict[str, Any]) -> Iterable[Violation]:
     if "key" in raw:
         where: tuple[Step, ...] = ("key",)
         yield Violation("key", "is not a known field; write it as experiment: KEY", *root.locate(where))
+    if not isinstance(raw.get(_DIMENSIONS, {}), dict):
+        yield Violation(_DIMENSIONS, "must be a mapping from name to levels", *root.locate((_DIMENSIONS,)))
     for field in NAMED:
         parts = raw.get(field)
         if field in raw and not isinstance(parts, dict):
@@ -150,6 +157,9 @@ def _path(raw: dict[str, Any], loc: tuple[Step, ...]) -> tuple[Step, ...]:
         path = (loc[0], list(raw[loc[0]])[loc[1]], *loc[2:])
         # The name of a part is its key.
         return path[:2] if path[2:] == ("name",) else path
+    if loc[0] == _DIMENSIONS and len(loc) > 1 and isinstance(loc[1], int):
+        # Neither of the two fields is written: one is the key, the other its value.
+        return (_DIMENSIONS, list(raw[_DIMENSIONS])[loc[1]], *loc[3:])
     return loc
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from sortition.model.canonical import JsonObject
 from sortition.model.decision import Decision
+from sortition.model.dimension import MAX_DIMENSIONS, MAX_LEVELS, OTHER
 from sortition.model.experiment import ExperimentSpec
 from sortition.model.file import NAMED
-from sortition.model.metric import MAX_QUANTILES, Metric
+from sortition.model.metric import MAX_QUANTILES, Metric, Prior
 from sortition.model.names import KEY_BYTES, KIND_BYTES, MAX_METRICS, MAX_VARIANTS
 from sortition.model.subject import SubjectRef
 from sortition.model.variant import Variant
@@ -23,7 +24,7 @@ __all__ = ["experiment_schema"]
 _KEY = rf"^[a-z0-9._-]{{1,{KEY_BYTES}}}$"
 _KIND = rf"^[a-z0-9._-]{{1,{KIND_BYTES}}}$"
 _VARIANT = rf"^[A-Za-z0-9._-]{{1,{KEY_BYTES}}}$"
-_PARTS = {"Decision": Decision, "Metric": Metric, "SubjectRef": SubjectRef, "Variant": Variant}
+_PARTS = {"Decision": Decision, "Metric": Metric, "Prior": Prior, "SubjectRef": SubjectRef, "Variant": Variant}
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)
 
 
@@ -45,10 +46,18 @@ def experiment_schema() -> JsonObject:
     for name in NAMED:
         described = {"description": fields[name]["description"]}
         fields[name] = {"type": "object", "additionalProperties": fields[name]["items"], **named[name], **described}
+    del definitions["Dimension"]
+    fields["dimensions"] = {"type": "object", **_dimensions(), "description": fields["dimensions"]["description"]}
     schema["properties"] = {"experiment" if name == "key" else name: field for name, field in fields.items()}
     schema["required"] = ["experiment" if name == "key" else name for name in schema["required"]]
     _narrow(schema["properties"], definitions)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Experiment"}
+
+
+def _dimensions() -> dict[str, Any]:
+    level = {"type": "string", "pattern": _VARIANT, "not": {"const": OTHER}}
+    levels = {"type": "array", "items": level, "minItems": 1, "maxItems": MAX_LEVELS, "uniqueItems": True}
+    return {"maxProperties": MAX_DIMENSIONS, "propertyNames": {"pattern": _KEY}, "additionalProperties": levels}
 
 
 def _narrow(fields: dict[str, Any], definitions: dict[str, Any]) -> None:

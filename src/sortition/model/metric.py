@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from sortition.model.base import Part, refuse
 from sortition.model.names import Key, Text
 
-__all__ = ["Goal", "Metric", "MetricKind", "MetricRole"]
+__all__ = ["Goal", "Metric", "MetricKind", "MetricRole", "Prior"]
 
 
 class MetricKind(str, Enum):
@@ -75,6 +75,25 @@ Number = Annotated[float, AfterValidator(_finite)]
 MAX_QUANTILES = 8
 # The core sums squares of what it takes; squares of larger numbers would not be finite.
 MAX_MAGNITUDE = 1e100
+MAX_PSEUDO_COUNT = 1e9
+# A relative difference of a hundred thousand percent says nothing any more.
+MAX_PRIOR = 1e3
+
+
+class Prior(Part):
+    """What is believed of a metric before there are outcomes; for Bayesian figures, which inform and do not decide.
+
+    Attributes:
+        successes: For a binary metric: the pseudo-count of successes of each variant's Beta prior, > 0; 1 when absent.
+        failures: For a binary metric: the pseudo-count of failures, > 0; 1 when absent.
+        mean: For other metrics: the mean of the normal prior of the relative difference; 0 when absent.
+        sd: For other metrics: its standard deviation, > 0, such as 0.1 where changes beyond 20 % would be a surprise.
+    """
+
+    successes: Number | None = Field(default=None, gt=0, le=MAX_PSEUDO_COUNT)
+    failures: Number | None = Field(default=None, gt=0, le=MAX_PSEUDO_COUNT)
+    mean: Number | None = Field(default=None, ge=-MAX_PRIOR, le=MAX_PRIOR)
+    sd: Number | None = Field(default=None, gt=0, le=MAX_PRIOR)
 
 
 class Metric(Part):
@@ -93,7 +112,10 @@ class Metric(Part):
         cap_min: Values below are counted as this one.
         cap_max: Values above are counted as this one.
         covariate: What the covariate of each observation is, if there is one; for people.
+        prior: What is believed before there are outcomes; flat (for rates uniform) when absent.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"prior"})
 
     name: Key
     kind: Annotated[MetricKind, word(MetricKind)]
@@ -107,6 +129,7 @@ class Metric(Part):
     cap_min: Number | None = None
     cap_max: Number | None = None
     covariate: Text = ""
+    prior: Prior | None = None
 
     @property
     def reported_quantiles(self) -> tuple[float, ...]:
@@ -133,8 +156,24 @@ class Metric(Part):
             if not 0 <= self.margin < 1:
                 found.append((("margin",), f"must be in [0, 1), but is {self.margin}; write 0.01 for 1 %", None))
         found.extend(self._bounds())
+        found.extend(self._believed())
         refuse(found)
         return self
+
+    def _believed(self) -> list[tuple[tuple[int | str, ...], str, object]]:
+        if self.prior is None:
+            return []
+        binary = self.kind is MetricKind.BINARY
+        wrong = ("mean", "sd") if binary else ("successes", "failures")
+        right = "successes and failures" if binary else "mean and sd"
+        found: list[tuple[tuple[int | str, ...], str, object]] = [
+            (("prior", name), f"is not for a {self.kind} metric; give {right}", None)
+            for name in wrong
+            if getattr(self.prior, name) is not None
+        ]
+        if not binary and self.prior.sd is None:
+            found.append((("prior", "sd"), "is required: how far the relative difference may be from the mean", None))
+        return found
 
     def _bounds(self) -> list[tuple[tuple[int | str, ...], str, object]]:
         found: list[tuple[tuple[int | str, ...], str, object]] = []

@@ -10,9 +10,10 @@ from google.protobuf import struct_pb2
 from sortition.errors import InvalidArgument, Violation
 from sortition.model.base import validate
 from sortition.model.canonical import JsonObject
-from sortition.model.decision import Decision, DecisionPolicy, Risk
+from sortition.model.decision import Correction, Decision, DecisionPolicy, Risk, Spending
+from sortition.model.dimension import Dimension
 from sortition.model.experiment import ExperimentSpec
-from sortition.model.metric import Goal, Metric, MetricKind, MetricRole
+from sortition.model.metric import Goal, Metric, MetricKind, MetricRole, Prior
 from sortition.model.status import ExperimentStatus
 from sortition.model.subject import SubjectRef
 from sortition.model.variant import Variant
@@ -21,8 +22,11 @@ from sortition.rpc.v1 import common_pb2, experiment_pb2, snapshot_pb2
 __all__ = [
     "config_from_struct",
     "kind_from_proto",
+    "policy_from_proto",
+    "policy_to_proto",
     "spec_from_proto",
     "spec_to_proto",
+    "spending_from_proto",
     "status_from_proto",
     "status_to_proto",
     "struct_from_config",
@@ -30,7 +34,7 @@ __all__ = [
     "subject_to_proto",
 ]
 
-WordT = TypeVar("WordT", MetricKind, Goal, MetricRole, DecisionPolicy, Risk, ExperimentStatus)
+WordT = TypeVar("WordT", MetricKind, Goal, MetricRole, DecisionPolicy, Risk, Spending, Correction, ExperimentStatus)
 
 # The numbers of the contract, written out: a renumbered enum has to break here and not in somebody's database.
 _KINDS = {
@@ -52,6 +56,17 @@ _ROLES = {
 _POLICIES = {
     experiment_pb2.DECISION_POLICY_FIXED_HORIZON: DecisionPolicy.FIXED_HORIZON,
     experiment_pb2.DECISION_POLICY_SEQUENTIAL: DecisionPolicy.SEQUENTIAL,
+    experiment_pb2.DECISION_POLICY_GROUP_SEQUENTIAL: DecisionPolicy.GROUP_SEQUENTIAL,
+}
+_SPENDINGS = {
+    experiment_pb2.SPENDING_OBRIEN_FLEMING: Spending.OBRIEN_FLEMING,
+    experiment_pb2.SPENDING_POCOCK: Spending.POCOCK,
+    experiment_pb2.SPENDING_KIM_DEMETS: Spending.KIM_DEMETS,
+}
+_CORRECTIONS = {
+    experiment_pb2.CORRECTION_HOLM: Correction.HOLM,
+    experiment_pb2.CORRECTION_BENJAMINI_HOCHBERG: Correction.BENJAMINI_HOCHBERG,
+    experiment_pb2.CORRECTION_NONE: Correction.NONE,
 }
 _RISKS = {
     experiment_pb2.RISK_NORMAL: Risk.NORMAL,
@@ -67,7 +82,8 @@ _STATUSES = {
 
 # Fields of presence, in the message and in the specification under one name.
 _METRIC_OPTIONAL = ("margin", "min", "max", "cap_min", "cap_max")
-_DECISION_OPTIONAL = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days")
+_PRIOR_OPTIONAL = ("successes", "failures", "mean", "sd")
+_DECISION_OPTIONAL = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "spending_power")
 
 
 def _number(names: Mapping[Any, WordT], word: WordT) -> Any:
@@ -100,6 +116,36 @@ def status_from_proto(number: int, field: str = "status") -> ExperimentStatus:
     if number not in _STATUSES:
         raise InvalidArgument.of([(field, f"{number} is no status; the numbers are 1 to {len(_STATUSES)}")])
     return _STATUSES[number]
+
+
+def policy_to_proto(policy: DecisionPolicy) -> experiment_pb2.DecisionPolicy:
+    """Returns the number of `policy` on the wire."""
+    number: experiment_pb2.DecisionPolicy = _number(_POLICIES, policy)
+    return number
+
+
+def policy_from_proto(number: int, field: str = "policy") -> DecisionPolicy:
+    """Returns the decision policy with this number.
+
+    Raises:
+        InvalidArgument: There is none; names `field`.
+    """
+    if number not in _POLICIES:
+        raise InvalidArgument.of([(field, f"{number} is no decision policy; the numbers are 1 to {len(_POLICIES)}")])
+    return _POLICIES[number]
+
+
+def spending_from_proto(number: int, field: str = "spending") -> Spending:
+    """Returns the spending function with this number; O'Brien–Fleming for 0.
+
+    Raises:
+        InvalidArgument: There is none; names `field`.
+    """
+    if number == 0:
+        return Spending.OBRIEN_FLEMING
+    if number not in _SPENDINGS:
+        raise InvalidArgument.of([(field, f"{number} is no spending function; the numbers are 1 to {len(_SPENDINGS)}")])
+    return _SPENDINGS[number]
 
 
 def kind_from_proto(number: int, field: str = "kind") -> MetricKind:
@@ -187,7 +233,13 @@ def _metric_to_proto(metric: Metric) -> experiment_pb2.Metric:
     for field in _METRIC_OPTIONAL:
         if (value := getattr(metric, field)) is not None:
             setattr(message, field, value)
+    if metric.prior is not None:
+        message.prior.CopyFrom(_prior_to_proto(metric.prior))
     return message
+
+
+def _prior_to_proto(prior: Prior) -> experiment_pb2.Prior:
+    return experiment_pb2.Prior(**{field: getattr(prior, field) for field in _PRIOR_OPTIONAL})
 
 
 def _metric(message: experiment_pb2.Metric) -> dict[str, object]:
@@ -197,6 +249,9 @@ def _metric(message: experiment_pb2.Metric) -> dict[str, object]:
     _put_word(raw, "goal", _GOALS, message.goal)
     _put_word(raw, "role", _ROLES, message.role)
     raw.update({field: getattr(message, field) for field in _METRIC_OPTIONAL if message.HasField(field)})
+    if message.HasField("prior"):
+        prior = message.prior
+        raw["prior"] = {field: getattr(prior, field) for field in _PRIOR_OPTIONAL if prior.HasField(field)}
     return raw
 
 
@@ -217,7 +272,13 @@ def _variant(message: experiment_pb2.Variant) -> dict[str, object]:
 
 
 def _decision_to_proto(decision: Decision) -> experiment_pb2.Decision:
-    message = experiment_pb2.Decision(policy=_number(_POLICIES, decision.policy), risk=_number(_RISKS, decision.risk))
+    message = experiment_pb2.Decision(
+        policy=_number(_POLICIES, decision.policy),
+        risk=_number(_RISKS, decision.risk),
+        looks=decision.looks,
+        spending=_number(_SPENDINGS, decision.spending),
+        correction=_number(_CORRECTIONS, decision.correction),
+    )
     for field in _DECISION_OPTIONAL:
         if (value := getattr(decision, field)) is not None:
             setattr(message, field, value)
@@ -228,6 +289,19 @@ def _decision(message: experiment_pb2.Decision) -> dict[str, object]:
     raw: dict[str, object] = {field: getattr(message, field) for field in _DECISION_OPTIONAL if message.HasField(field)}
     _put_word(raw, "policy", _POLICIES, message.policy)
     _put_word(raw, "risk", _RISKS, message.risk)
+    _put_word(raw, "spending", _SPENDINGS, message.spending)
+    _put_word(raw, "correction", _CORRECTIONS, message.correction)
+    raw["looks"] = tuple(message.looks)
+    return raw
+
+
+def _dimension_to_proto(dimension: Dimension) -> experiment_pb2.Dimension:
+    return experiment_pb2.Dimension(name=dimension.name, levels=dimension.levels)
+
+
+def _dimension(message: experiment_pb2.Dimension) -> dict[str, object]:
+    raw: dict[str, object] = {"levels": tuple(message.levels)}
+    _put_text(raw, name=message.name)
     return raw
 
 
@@ -245,6 +319,7 @@ def spec_to_proto(spec: ExperimentSpec) -> experiment_pb2.ExperimentSpec:
         variants=[_variant_to_proto(variant) for variant in spec.variants],
         decision=_decision_to_proto(spec.decision),
         external_assignment=spec.external_assignment,
+        dimensions=[_dimension_to_proto(dimension) for dimension in spec.dimensions],
     )
 
 
@@ -262,6 +337,7 @@ def spec_from_proto(message: experiment_pb2.ExperimentSpec, prefix: str = "") ->
         "metrics": [_metric(metric) for metric in message.metrics],
         "variants": [_variant(variant) for variant in message.variants],
         "external_assignment": message.external_assignment,
+        "dimensions": [_dimension(dimension) for dimension in message.dimensions],
     }
     _put_text(
         raw,

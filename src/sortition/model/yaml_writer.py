@@ -30,6 +30,8 @@ def experiment_yaml(spec: ExperimentSpec) -> str:
             for part in value:
                 fields = _declared(part)
                 lines.append(f"  {_scalar(fields.pop('name'))}: {_flow(fields)}")
+        elif field == "dimensions":
+            lines.append(f"{field}: {_flow({part.name: part.levels for part in value})}")
         else:
             lines.append(f"{'experiment' if field == 'key' else field}: {_flow(value)}")
     return "\n".join(lines) + "\n"

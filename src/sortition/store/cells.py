@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from sortition.core import Cell
 from sortition.errors import DataLoss
 from sortition.store.cell_rows import CellKey, cell_of, key_of, merge_cells, select_cells
+from sortition.store.level_cells import level_cells
 from sortition.store.records import ExperimentData, ExperimentRecord
 from sortition.store.schema import cells, exposures
 
@@ -25,46 +26,56 @@ def experiment_data(tx: Connection, record: ExperimentRecord) -> ExperimentData:
     Raises:
         DataLoss: A stored cell is damaged, or does not belong to such an experiment.
     """
+    count, primary = len(record.spec.variants), record.spec.metrics.index(record.spec.primary)
     daily: dict[tuple[int, int, int], Cell] = {}
+    outcomes_by_day: dict[int, NDArray[np.int64]] = {}
     totals: dict[tuple[int, int], Cell] = {}
     for key, cell in _by_day(tx, record).items():
         daily[key.variant, key.metric, key.day] = cell
         before = totals.get((key.variant, key.metric))
         totals[key.variant, key.metric] = cell if before is None else merge_cells(key, before, cell)
-    units_by_day = _units_by_day(tx, record)
-    units = np.zeros(len(record.spec.variants), dtype=np.int64)
+        if key.metric == primary:
+            outcomes_by_day.setdefault(key.day, np.zeros(count, dtype=np.int64))[key.variant] = cell.n
+    units_by_day, crossed = _units_by_day(tx, record)
+    units = np.zeros(count, dtype=np.int64)
     for counts in units_by_day.values():
         units += counts
-    return ExperimentData(units, units_by_day, totals, daily)
+    return ExperimentData(units, units_by_day, totals, daily, crossed, outcomes_by_day, level_cells(tx, record))
 
 
 def _by_day(tx: Connection, record: ExperimentRecord) -> dict[CellKey, Cell]:
     """Merges each day's cells over writers; days ascend."""
     # In one order, however the database likes to answer: sums of floats depend on it in their last bits.
     order = (cells.c.variant, cells.c.metric, cells.c.day, cells.c.slot)
-    query = select_cells().where(cells.c.experiment_id == record.id).order_by(*order)
+    query = select_cells(CellKey).where(cells.c.experiment_id == record.id).order_by(*order)
     found: dict[CellKey, Cell] = {}
     for row in tx.execute(query):
-        key, cell = key_of(row), cell_of(row)
+        key, cell = key_of(row, CellKey), cell_of(row, CellKey)
         _check(record, key.variant, key.metric)
         before = found.get(key)
         found[key] = cell if before is None else merge_cells(key, before, cell)
     return found
 
 
-def _units_by_day(tx: Connection, record: ExperimentRecord) -> dict[int, NDArray[np.int64]]:
+def _units_by_day(tx: Connection, record: ExperimentRecord) -> tuple[dict[int, NDArray[np.int64]], int]:
+    """Counts the units of each day and variant, and those that belong to none as they were seen in several."""
+    parts = (exposures.c.day, exposures.c.variant, exposures.c.crossed)
     query = (
-        select(exposures.c.day, exposures.c.variant, func.count().label("units"))
+        select(*parts, func.count().label("units"))
         .where(exposures.c.experiment_id == record.id)
-        .group_by(exposures.c.day, exposures.c.variant)
+        .group_by(*parts)
         .order_by(exposures.c.day)
     )
     found: dict[int, NDArray[np.int64]] = {}
+    crossed = 0
     for row in tx.execute(query):
         _check(record, row.variant)
+        if row.crossed:
+            crossed += row.units
+            continue
         counts = found.setdefault(row.day, np.zeros(len(record.spec.variants), dtype=np.int64))
         counts[row.variant] = row.units
-    return found
+    return found, crossed
 
 
 def _check(record: ExperimentRecord, variant: int, metric: int = 0) -> None:

@@ -13,7 +13,17 @@ from functools import partial
 from sqlalchemy import Connection, delete, func, select, update
 
 from sortition.core import Cell
-from sortition.store.cell_rows import CellKey, cell_of, key_of, merge_cells, row_of, select_cells
+from sortition.store.cell_rows import (
+    CellKey,
+    KeyT,
+    LevelKey,
+    cell_of,
+    key_of,
+    merge_cells,
+    row_of,
+    select_cells,
+    table_of,
+)
 from sortition.store.database import Database
 from sortition.store.schema import cells, writers
 from sortition.store.upsert import insert_or_ignore, insert_or_replace
@@ -82,22 +92,28 @@ def _idle(db: Database, before_day: int) -> dict[str, dict[int, int]]:
 
 
 def _merge(tx: Connection, experiment_id: str, slots: Sequence[int]) -> int:
-    """Merges the rows of one experiment in these slots; returns how many there were."""
+    """Merges the rows of one experiment in these slots; returns how many there were of everyone."""
     _lock(tx, slots)
-    mine = cells.c.experiment_id == experiment_id
-    order = (cells.c.variant, cells.c.metric, cells.c.day, cells.c.slot)
-    merged: dict[CellKey, Cell] = {}
+    _merge_table(tx, LevelKey, experiment_id, slots)
+    return _merge_table(tx, CellKey, experiment_id, slots)
+
+
+def _merge_table(tx: Connection, kind: type[KeyT], experiment_id: str, slots: Sequence[int]) -> int:
+    table = table_of(kind)
+    columns = table.c
+    mine = columns.experiment_id == experiment_id
+    merged: dict[KeyT, Cell] = {}
     found = 0
-    for row in tx.execute(select_cells().where(mine, cells.c.slot.in_([ARCHIVE, *slots])).order_by(*order)):
-        key, cell = key_of(row), cell_of(row)
+    query = select_cells(kind).where(mine, columns.slot.in_([ARCHIVE, *slots]))
+    for row in tx.execute(query.order_by(*table.primary_key)):
+        key, cell = key_of(row, kind), cell_of(row, kind)
         before = merged.get(key)
         merged[key] = cell if before is None else merge_cells(key, before, cell)
         found += row.slot != ARCHIVE
     if found:
-        tx.execute(
-            insert_or_replace(tx.dialect.name, cells), [row_of(key, ARCHIVE, cell) for key, cell in merged.items()]
-        )
-        tx.execute(delete(cells).where(mine, cells.c.slot.in_(slots)))
+        rows = [row_of(key, ARCHIVE, cell) for key, cell in merged.items()]
+        tx.execute(insert_or_replace(tx.dialect.name, table), rows)
+        tx.execute(delete(table).where(mine, columns.slot.in_(slots)))
     return found
 
 

@@ -13,7 +13,14 @@ from sqlalchemy import Connection, Row, Select, case, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sortition.errors import AlreadyExists, Conflict, DataLoss, FailedPrecondition, InvalidArgument, NotFound
-from sortition.model import DEFAULT_ORGANIZATION, ExperimentSpec, ExperimentStatus, SubjectRef, validate
+from sortition.model import (
+    DEFAULT_ORGANIZATION,
+    ExperimentSpec,
+    ExperimentStatus,
+    SubjectRef,
+    canonical_json,
+    validate,
+)
 from sortition.store import subjects
 from sortition.store.paging import fetch_page
 from sortition.store.records import AllocationRecord, ExperimentRecord
@@ -177,7 +184,8 @@ def _values(tx: Connection, record: ExperimentRecord) -> dict[str, Any]:
         "organization": spec.organization,
         "key": spec.key,
         "subject_id": subject.id,
-        "spec": spec.to_json().decode(),
+        "spec": canonical_json(spec.earlier()).decode(),
+        "declared": spec.to_json().decode() if spec.earlier() != spec.model_dump(mode="json") else None,
         "status": record.status.value,
         "revision": record.revision,
         "started_at": record.started_at,
@@ -227,9 +235,18 @@ def _allocations(tx: Connection, ids: Iterable[str]) -> defaultdict[str, list[Al
     return found
 
 
+def _spec(row: Row[Any]) -> ExperimentSpec:
+    if row.declared is not None:
+        spec = validate(ExperimentSpec, json_object(row.declared))
+        # A sidecar of an older version changes the draft it knows, and leaves what it does not know behind.
+        if canonical_json(spec.earlier()).decode() == row.spec:
+            return spec
+    return validate(ExperimentSpec, json_object(row.spec))
+
+
 def _record(row: Row[Any], found: Iterable[AllocationRecord]) -> ExperimentRecord:
     try:
-        spec = validate(ExperimentSpec, json_object(row.spec))
+        spec = _spec(row)
         status = ExperimentStatus(row.status)
     except (InvalidArgument, ValueError) as error:
         raise DataLoss(f"the stored experiment {row.key} is damaged: {error}; restore a copy") from error

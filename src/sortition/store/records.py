@@ -111,9 +111,16 @@ class ExperimentData:
         units_by_day: Units first exposed on each UTC day (counted from 1970-01-01), each of shape (variants,).
         cells: By (variant index, metric index), merged over days; a pair without outcomes is absent.
         daily: By (variant index, metric index, UTC day).
+        crossed: Units that were seen in several variants; they are in none of the counts above, and their outcomes in
+            the cells of both.
+        outcomes_by_day: Observations of the primary metric on each UTC day, each of shape (variants,).
+        levels: By (variant index, metric index, level number as in `ExperimentSpec.levels`), merged over days.
     """
 
     units: NDArray[np.int64]
     units_by_day: Mapping[int, NDArray[np.int64]]
     cells: Mapping[tuple[int, int], Cell]
     daily: Mapping[tuple[int, int, int], Cell]
+    crossed: int = 0
+    outcomes_by_day: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
+    levels: Mapping[tuple[int, int, int], Cell] = field(default_factory=dict)

@@ -6,6 +6,8 @@ and a distributed database can split by it. What is written here is what the mig
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -38,6 +41,7 @@ __all__ = [
     "installation",
     "metadata",
     "promotions",
+    "segment_cells",
     "subject_versions",
     "subjects",
     "takeovers",
@@ -122,7 +126,9 @@ experiments = Table(
     Column("key", String(128), nullable=False),
     Column("subject_id", ForeignKey("subjects.id"), nullable=False),
     Column("layer", String(128), nullable=False, server_default=DEFAULT_LAYER),
+    # As the first release knows it, for sidecars of an older version; all of it is in `declared`, where that is more.
     Column("spec", Text, nullable=False),
+    Column("declared", Text),
     Column("status", String(16), nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -173,8 +179,27 @@ exposures = Table(
     Column("bucket", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("day", Integer, nullable=False),
+    # Whether the unit was seen in another variant as well; it belongs to none then, and is not counted.
+    Column("crossed", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
+
+
+def _cell_content() -> list[Column[Any]]:
+    """Returns what a cell holds, beside its key."""
+    return [
+        Column("n", BigInteger, nullable=False),
+        Column("mean", Double, nullable=False),
+        Column("m2", Double, nullable=False),
+        Column("min", Double),
+        Column("max", Double),
+        Column("refused", BigInteger, nullable=False),
+        Column("clamped", BigInteger, nullable=False),
+        Column("late", BigInteger, nullable=False),
+        Column("buckets", LargeBinary, nullable=False),
+        Column("sketch", LargeBinary),
+    ]
+
 
 cells = Table(
     "cells",
@@ -185,16 +210,20 @@ cells = Table(
     Column("day", Integer, primary_key=True, autoincrement=False),
     # Each writer has rows of its own, so that writers never wait for each other.
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
-    Column("n", BigInteger, nullable=False),
-    Column("mean", Double, nullable=False),
-    Column("m2", Double, nullable=False),
-    Column("min", Double),
-    Column("max", Double),
-    Column("refused", BigInteger, nullable=False),
-    Column("clamped", BigInteger, nullable=False),
-    Column("late", BigInteger, nullable=False),
-    Column("buckets", LargeBinary, nullable=False),
-    Column("sketch", LargeBinary),
+    *_cell_content(),
+)
+
+# The same for each level of the declared dimensions. Not by day: there may be dozens of levels, and nobody asks.
+segment_cells = Table(
+    "segment_cells",
+    metadata,
+    Column("experiment_id", String(64), primary_key=True),
+    Column("variant", SmallInteger, primary_key=True, autoincrement=False),
+    Column("metric", SmallInteger, primary_key=True, autoincrement=False),
+    # Counted from 1 through all dimensions in declared order, each dimension's "other" behind its own.
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    *_cell_content(),
 )
 
 writers = Table(

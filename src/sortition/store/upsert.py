@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from sqlalchemy import Table
+from sqlalchemy import Table, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["Insertion", "insert_or_ignore", "insert_or_replace"]
+__all__ = ["Insertion", "insert_or_ignore", "insert_or_mark", "insert_or_replace"]
 
 Insertion: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
@@ -23,6 +23,23 @@ def insert_or_ignore(kind: str, table: Table, key: Sequence[str] | None = None) 
     """
     columns = [table.c[name] for name in key] if key else list(table.primary_key)
     return _insert(kind, table).on_conflict_do_nothing(index_elements=columns)
+
+
+def insert_or_mark(kind: str, table: Table, mark: str, *, differing: str) -> Insertion:
+    """Returns an insertion into `table` that keeps a row with the same primary key, and may mark it.
+
+    Args:
+        kind: "sqlite" or "postgresql".
+        table: The table.
+        mark: A column that becomes true in a row that is there already and differs.
+        differing: The column in which it differs.
+    """
+    statement = _insert(kind, table)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={mark: true()},
+        where=table.c[differing] != statement.excluded[differing],
+    )
 
 
 def insert_or_replace(kind: str, table: Table) -> Insertion:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Select, and_, select, update
 
-from sortition.core import Cell, Exposure, SealedBatch
+from sortition.core import Cell, CellDelta, Exposure, SealedBatch
 from sortition.errors import Conflict, StoreError
-from sortition.store.cell_rows import CellKey, cell_of, key_of, merge_cells, row_of, select_cells
+from sortition.store.cell_rows import (
+    CellKey,
+    KeyT,
+    LevelKey,
+    cell_of,
+    key_of,
+    merge_cells,
+    row_of,
+    select_cells,
+    table_of,
+)
 from sortition.store.database import Database
 from sortition.store.naming import Identity, go_apart, take
-from sortition.store.schema import cells, exposures, writers
-from sortition.store.upsert import insert_or_ignore, insert_or_replace
+from sortition.store.schema import exposures, writers
+from sortition.store.upsert import insert_or_mark, insert_or_replace
 
 __all__ = ["BatchWriter"]
 
@@ -106,7 +116,8 @@ class BatchWriter:
     def _apply(self, tx: Connection, batch: SealedBatch) -> bool:
         advanced = self._advance(tx, batch.number)
         if advanced:
-            self._merge_cells(tx, batch)
+            self._merge_cells(tx, CellKey, _by_day(batch.cells))
+            self._merge_cells(tx, LevelKey, _by_level(batch.cells))
             self._insert_exposures(tx, batch.exposures)
         return advanced
 
@@ -138,33 +149,31 @@ class BatchWriter:
             )
         return False
 
-    def _merge_cells(self, tx: Connection, batch: SealedBatch) -> None:
-        changed: dict[CellKey, Cell] = {}
-        for delta in batch.cells:
-            key = CellKey(delta.experiment_id, delta.variant, delta.metric, delta.day)
+    def _merge_cells(self, tx: Connection, kind: type[KeyT], deltas: Iterable[tuple[KeyT, Cell]]) -> None:
+        changed: dict[KeyT, Cell] = {}
+        for key, cell in deltas:
             before = changed.get(key)
-            changed[key] = delta.cell if before is None else merge_cells(key, before, delta.cell)
-        for key, stored in self._stored(tx, changed):
+            changed[key] = cell if before is None else merge_cells(key, before, cell)
+        for key, stored in self._stored(tx, kind, changed):
             changed[key] = merge_cells(key, stored, changed[key])
-        statement = insert_or_replace(self._db.kind, cells)
+        statement = insert_or_replace(self._db.kind, table_of(kind))
         for chunk in _chunks(changed.items(), _ROWS_AT_ONCE):
             tx.execute(statement, [row_of(key, self._place.slot, cell) for key, cell in chunk])
 
-    def _stored(self, tx: Connection, wanted: Collection[CellKey]) -> Iterator[tuple[CellKey, Cell]]:
+    def _stored(self, tx: Connection, kind: type[KeyT], wanted: Collection[KeyT]) -> Iterator[tuple[KeyT, Cell]]:
         """Yields what this writer's rows hold of the cells in `wanted`."""
-        query = select_cells().where(cells.c.slot == self._place.slot)
-        days = sorted({key.day for key in wanted})
+        columns = table_of(kind).c
+        query = select_cells(kind).where(columns.slot == self._place.slot)
         for ids in _chunks(sorted({key.experiment_id for key in wanted}), _IDS_AT_ONCE):
-            for some_days in _chunks(days, _IDS_AT_ONCE):
-                found = tx.execute(query.where(cells.c.experiment_id.in_(ids), cells.c.day.in_(some_days)))
-                for row in found.all():
-                    if (key := key_of(row)) in wanted:
-                        yield key, cell_of(row)
+            for part in _by_days(query.where(columns.experiment_id.in_(ids)), wanted):
+                for row in tx.execute(part).all():
+                    if (key := key_of(row, kind)) in wanted:
+                        yield key, cell_of(row, kind)
 
     def _insert_exposures(self, tx: Connection, found: Iterable[Exposure]) -> None:
-        # A unit that is stored keeps its row: what it was first exposed to, and when. In one order, so that two writers
-        # that bring the same units wait for each other instead of both for ever.
-        statement = insert_or_ignore(self._db.kind, exposures)
+        # A unit that is stored keeps its row: what it was first exposed to, and when; that it met another variant too
+        # is noted. In one order, so that two writers that bring the same units wait for each other, not both for ever.
+        statement = insert_or_mark(self._db.kind, exposures, "crossed", differing="variant")
         ordered = sorted(found, key=lambda exposure: (exposure.experiment_id, exposure.unit_hash))
         for chunk in _chunks(ordered, _ROWS_AT_ONCE):
             tx.execute(
@@ -181,6 +190,29 @@ class BatchWriter:
                     for exposure in chunk
                 ],
             )
+
+
+def _by_day(deltas: Iterable[CellDelta]) -> Iterator[tuple[CellKey, Cell]]:
+    """Yields the cells of everyone."""
+    for delta in deltas:
+        if not delta.level:
+            yield CellKey(delta.experiment_id, delta.variant, delta.metric, delta.day), delta.cell
+
+
+def _by_level(deltas: Iterable[CellDelta]) -> Iterator[tuple[LevelKey, Cell]]:
+    """Yields the cells of levels, of which the days do not matter."""
+    for delta in deltas:
+        if delta.level:
+            yield LevelKey(delta.experiment_id, delta.variant, delta.metric, delta.level), delta.cell
+
+
+def _by_days(query: Select[Any], wanted: Iterable[CellKey | LevelKey]) -> Iterator[Select[Any]]:
+    """Yields the query narrowed to the days of `wanted`; as it is where cells have none."""
+    days = sorted({key.day for key in wanted if isinstance(key, CellKey)})
+    if not days:
+        yield query
+    for some in _chunks(days, _IDS_AT_ONCE):
+        yield query.where(table_of(CellKey).c.day.in_(some))
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

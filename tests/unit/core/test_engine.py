@@ -268,3 +268,19 @@ def test_threads_lose_nothing() -> None:
             break
         threads[0].join(0.001)
     assert (recorded, exposed) == (4 * (calls + calls // 10 * 20), 4 * calls)
+
+
+def test_a_batch_says_whose_each_cell_is() -> None:
+    declared = experiment()
+    declared.dimensions.add(name="device", levels=["mobile", "desktop"])
+    engine = loaded_engine(declared)
+    for unit, device in (("a", "mobile"), ("b", "watch"), ("c", "mobile")):
+        told = outcome(unit)
+        told.dimensions["device"] = device
+        engine.record(recording_pb2.RecordRequest(outcome=told).SerializeToString())
+    batch = engine.seal()
+    assert batch is not None
+    counts: dict[int, int] = {}
+    for delta in batch.cells:
+        counts[delta.level] = counts.get(delta.level, 0) + delta.cell.n
+    assert counts == {0: 3, 1: 2, 3: 1}

@@ -44,6 +44,7 @@ def test_constants_are_those_of_the_contract() -> None:
         "config_bytes": 262_144,
         "batch_items": 10_000,
         "observations": 256,
+        "dimensions": 16,
         "known_hashes": 64,
         "subjects": 64,
         "dedup_clients": 65_536,

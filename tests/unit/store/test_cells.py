@@ -54,11 +54,33 @@ def test_units_are_counted_once_where_they_were_first_seen(db: Database) -> None
     record = store(db, make_record())
     one, two = BatchWriter(db, "one"), BatchWriter(db, "two")
     one.apply(make_batch(1, exposures=[Seen(1), Seen(-(2**63), variant=1), Seen(2**63 - 1, variant=1)]))
-    two.apply(make_batch(1, exposures=[Seen(1, day=DAY + 1, variant=1), Seen(4, day=DAY + 1), Seen(4, day=DAY + 1)]))
+    two.apply(make_batch(1, exposures=[Seen(1, day=DAY + 1), Seen(4, day=DAY + 1), Seen(4, day=DAY + 1)]))
     two.apply(make_batch(2, exposures=[Seen(4, day=DAY + 2, experiment_id="another")]))
     data = read(db, record)
     assert data.units.tolist() == [2, 2]
     assert {day: counts.tolist() for day, counts in data.units_by_day.items()} == {DAY: [1, 2], DAY + 1: [1, 0]}
+    assert data.crossed == 0
+
+
+def test_units_seen_in_several_variants_belong_to_none(db: Database) -> None:
+    record = store(db, make_record())
+    one, two = BatchWriter(db, "one"), BatchWriter(db, "two")
+    one.apply(make_batch(1, exposures=[Seen(1), Seen(2), Seen(3, variant=1), Seen(4), Seen(4, variant=1)]))
+    two.apply(make_batch(1, exposures=[Seen(1, variant=1), Seen(2, day=DAY + 1), Seen(3)]))
+    # What came back later changes nothing any more.
+    one.apply(make_batch(2, exposures=[Seen(1), Seen(2, variant=0), Seen(1, variant=1, experiment_id="another")]))
+    data = read(db, record)
+    assert data.crossed == 3
+    assert data.units.tolist() == [1, 0]
+    assert {day: counts.tolist() for day, counts in data.units_by_day.items()} == {DAY: [1, 0]}
+
+
+def test_outcomes_of_the_primary_metric_are_counted_by_day(db: Database) -> None:
+    record = store(db, make_record())
+    batch = [Delta(make_cell(ID, [1.0, 2.0])), Delta(make_cell(ID, [5.0]), variant=1, day=DAY + 2)]
+    BatchWriter(db, "one").apply(make_batch(1, [*batch, Delta(make_cell(ID, [1.0] * 9), metric=1)]))
+    found = read(db, record).outcomes_by_day
+    assert {day: counts.tolist() for day, counts in found.items()} == {DAY: [2, 0], DAY + 2: [0, 1]}
 
 
 def test_a_damaged_cell_is_named(db: Database) -> None:

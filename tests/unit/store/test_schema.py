@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sortition.store import Database, schema
 from sortition.store.migrations import VERSION_TABLE
-from sortition.store.upsert import insert_or_ignore, insert_or_replace
+from sortition.store.upsert import insert_or_ignore, insert_or_mark, insert_or_replace
 
 DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}  # type: ignore[no-untyped-call]
 
@@ -63,7 +63,7 @@ def test_exposures_lie_in_the_order_of_their_key(db: Database) -> None:
         assert schema.exposures.dialect_options["sqlite"]["with_rowid"] is False
 
 
-@pytest.mark.parametrize("name", ["variants", "allocations", "exposures", "cells", "decisions"])
+@pytest.mark.parametrize("name", ["variants", "allocations", "exposures", "cells", "segment_cells", "decisions"])
 def test_keys_lead_with_the_experiment(name: str) -> None:
     assert schema.metadata.tables[name].primary_key.columns.keys()[0] == "experiment_id"
 
@@ -92,6 +92,10 @@ def test_upserts_name_the_whole_key(dialect: str) -> None:
     assert "ON CONFLICT (experiment_id, unit_hash) DO NOTHING" in ignore
     named = str(insert_or_ignore(dialect, schema.writers, key=["name"]).compile(dialect=DIALECTS[dialect]))
     assert "ON CONFLICT (name) DO NOTHING" in named
+    marking = insert_or_mark(dialect, schema.exposures, "crossed", differing="variant")
+    mark = str(marking.compile(dialect=DIALECTS[dialect]))
+    assert "ON CONFLICT (experiment_id, unit_hash) DO UPDATE SET crossed =" in mark
+    assert "WHERE exposures.variant != excluded.variant" in mark
     replace = str(insert_or_replace(dialect, schema.cells).compile(dialect=DIALECTS[dialect]))
     assert "ON CONFLICT (experiment_id, variant, metric, day, slot) DO UPDATE SET n = excluded.n" in replace
     for column in ("mean", "m2", "min", "max", "refused", "clamped", "late", "buckets", "sketch"):

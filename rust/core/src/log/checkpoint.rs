@@ -5,10 +5,11 @@
 
 use super::effects::{encode_cells, encode_clients, encode_exposures, encode_keys};
 use super::writer::Log;
-use crate::aggregate::{Address, Content};
+use crate::aggregate::{Address, CellDelta, Content};
 use crate::cell::Cell;
 use crate::dedup::Dedup;
 use crate::error::Result;
+use crate::level::EVERYONE;
 
 /// Entries of one record; more would keep calls waiting behind it.
 const ENTRIES: usize = 1024;
@@ -33,13 +34,17 @@ pub fn checkpoint(log: &Log, dedup: &Dedup, base: Option<&Content>) -> Result<()
         }
     }
     if let Some(base) = base {
-        for part in base.cells.chunks(CELLS) {
-            let part: Vec<(Address, &Cell)> = part
-                .iter()
-                .map(|delta| (delta.address(), &delta.cell))
-                .collect();
-            let part = part.iter().map(|(address, cell)| (address, *cell));
-            log.note_part(|body| encode_cells(body, part))?;
+        let (whole, levels): (Vec<&CellDelta>, Vec<&CellDelta>) =
+            base.cells.iter().partition(|delta| delta.level == EVERYONE);
+        for (of_levels, cells) in [(false, whole), (true, levels)] {
+            for part in cells.chunks(CELLS) {
+                let part: Vec<(Address, &Cell)> = part
+                    .iter()
+                    .map(|delta| (delta.address(), &delta.cell))
+                    .collect();
+                let part = part.iter().map(|(address, cell)| (address, *cell));
+                log.note_part(|body| encode_cells(body, of_levels, part))?;
+            }
         }
         for part in base.exposures.chunks(ENTRIES) {
             log.note_part(|body| encode_exposures(body, part))?;

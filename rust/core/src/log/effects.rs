@@ -8,6 +8,7 @@ use crate::cell::Cell;
 use crate::dedup::{ClientWindow, Delivery, Id, KnownKey, WORDS};
 use crate::exposure::Exposure;
 use crate::hash::Slot;
+use crate::level::{EVERYONE, Levels};
 use crate::log::bytes::{Cursor, Put};
 use crate::observe::Accepted;
 
@@ -21,6 +22,7 @@ const KEYS: u8 = 7;
 const CELLS: u8 = 8;
 const EXPOSURES: u8 = 9;
 const CHECKPOINT: u8 = 10;
+const LEVEL_CELLS: u8 = 11;
 
 const ANONYMOUS: u8 = 0;
 const NUMBERED: u8 = 1;
@@ -32,6 +34,7 @@ const ADD: u8 = 3;
 const REFUSED: u8 = 4;
 const LATE: u8 = 5;
 const EXPOSE: u8 = 6;
+const AT_LEVELS: u8 = 7;
 
 const QUANTILES: u8 = 1;
 const COVARIATE: u8 = 2;
@@ -98,7 +101,9 @@ pub struct Effects<'a>(Cursor<'a>, i32);
 pub enum Operation<'a> {
     /// What follows is about this experiment.
     Experiment(&'a str),
-    /// What follows is about this cell of it.
+    /// What follows is about these levels as well.
+    Levels(Levels),
+    /// What follows is about this cell of it, and about those of the levels.
     Cell {
         /// The variant's index.
         variant: u16,
@@ -158,12 +163,18 @@ pub fn encode_effects(
     encode_claim(body, claim);
     let since = |day: i32| i64::from(day) - i64::from(today);
     let (mut experiment, mut cell) = (None, None);
+    let mut levels = Levels::default();
     for step in steps {
         if experiment != Some(&*step.experiment.id) {
             experiment = Some(&*step.experiment.id);
-            cell = None;
+            (cell, levels) = (None, Levels::default());
             body.push(OF_EXPERIMENT);
             body.put_counted(step.experiment.id.as_bytes());
+        }
+        if levels != step.levels {
+            (cell, levels) = (None, step.levels);
+            body.push(AT_LEVELS);
+            body.put_counted(levels.numbers());
         }
         let place = (step.variant, step.metric, step.day);
         if cell != Some(place) {
@@ -290,17 +301,21 @@ pub fn encode_keys(body: &mut Vec<u8>, keys: &[KnownKey]) {
     }
 }
 
-/// Writes [`Record::Cells`].
+/// Writes [`Record::Cells`]: either of everyone, as every version reads them, or of levels.
 pub fn encode_cells<'a>(
     body: &mut Vec<u8>,
+    levels: bool,
     cells: impl IntoIterator<Item = (&'a Address, &'a Cell)>,
 ) {
-    body.push(CELLS);
+    body.push(if levels { LEVEL_CELLS } else { CELLS });
     for (address, cell) in cells {
         body.put_counted(address.experiment_id.as_bytes());
         body.put_varint(address.variant.into());
         body.put_varint(address.metric.into());
         body.put_signed(address.day.into());
+        if levels {
+            body.push(address.level);
+        }
         body.put_counted(&cell.encode());
     }
 }
@@ -343,7 +358,8 @@ impl<'a> Record<'a> {
             MARK => Self::Mark,
             CLIENTS => Self::Clients(all(&mut cursor, decode_client)?),
             KEYS => Self::Keys(all(&mut cursor, decode_key)?),
-            CELLS => Self::Cells(all(&mut cursor, decode_cell)?),
+            CELLS => Self::Cells(all(&mut cursor, |cursor| decode_cell(cursor, false))?),
+            LEVEL_CELLS => Self::Cells(all(&mut cursor, |cursor| decode_cell(cursor, true))?),
             EXPOSURES => Self::Exposures(all(&mut cursor, |cursor| {
                 let id = cursor.text()?.into();
                 let Operation::Expose {
@@ -393,6 +409,7 @@ impl<'a> Effects<'a> {
         let Self(cursor, today) = self;
         Some(match cursor.byte()? {
             OF_EXPERIMENT => Operation::Experiment(cursor.text()?),
+            AT_LEVELS => Operation::Levels(Levels::from_numbers(cursor.counted()?)?),
             AT_CELL => {
                 let (variant, metric) = (cursor.narrow()?, cursor.narrow()?);
                 let day = i64::from(*today).checked_add(cursor.signed()?)?;
@@ -491,12 +508,13 @@ fn decode_key(cursor: &mut Cursor) -> Option<KnownKey> {
     })
 }
 
-fn decode_cell(cursor: &mut Cursor) -> Option<(Address, Cell)> {
+fn decode_cell(cursor: &mut Cursor, levels: bool) -> Option<(Address, Cell)> {
     let address = Address {
         experiment_id: cursor.text()?.into(),
         variant: cursor.narrow()?,
         metric: cursor.narrow()?,
         day: cursor.day()?,
+        level: if levels { cursor.byte()? } else { EVERYONE },
     };
     Some((address, Cell::decode(cursor.counted()?)?))
 }

@@ -17,6 +17,7 @@ use crate::cell::Cell;
 use crate::dedup::Dedup;
 use crate::error::{Error, Result};
 use crate::exposure::Exposure;
+use crate::level::Levels;
 use crate::limits::Limits;
 
 /// Copies of torn ends that are kept.
@@ -573,12 +574,19 @@ impl Gathered {
 
     fn effects(&mut self, mut effects: Effects) -> Option<()> {
         let mut experiment: Arc<str> = "".into();
-        let mut cell: Option<&mut Cell> = None;
+        let mut levels = Levels::default();
+        let mut cells: Vec<Address> = Vec::new();
+        let mut empty = (false, false);
         while let Some(operation) = effects.next() {
             match operation? {
                 Operation::Experiment(id) => {
                     experiment = id.into();
-                    cell = None;
+                    levels = Levels::default();
+                    cells.clear();
+                }
+                Operation::Levels(given) => {
+                    levels = given;
+                    cells.clear();
                 }
                 Operation::Cell {
                     variant,
@@ -587,16 +595,24 @@ impl Gathered {
                     quantiles,
                     covariate,
                 } => {
-                    let address = Address {
+                    let address = |level| Address {
                         experiment_id: Arc::clone(&experiment),
                         variant,
                         metric,
                         day,
+                        level,
                     };
-                    let empty = || Cell::new(quantiles, covariate);
-                    cell = Some(self.cells.entry(address).or_insert_with(empty));
+                    cells.clear();
+                    cells.extend(levels.with_everyone().map(address));
+                    empty = (quantiles, covariate);
                 }
-                Operation::Effect(effect) => effect.apply(cell.as_deref_mut()?),
+                Operation::Effect(_) if cells.is_empty() => return None,
+                Operation::Effect(effect) => {
+                    for address in &cells {
+                        let new = || Cell::new(empty.0, empty.1);
+                        effect.apply(self.cells.entry(address.clone()).or_insert_with(new));
+                    }
+                }
                 Operation::Expose {
                     fingerprint,
                     unit_hash,
@@ -642,6 +658,7 @@ impl Gathered {
             variant: address.variant,
             metric: address.metric,
             day: address.day,
+            level: address.level,
             cell,
         };
         Content {

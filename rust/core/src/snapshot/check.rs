@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Compiled, Experiment, MetricKind, Status};
 use crate::error::Violation;
+use crate::level::{DIMENSIONS, LEVELS, LEVELS_TOGETHER, OTHER};
 use crate::limits::{KIND_BYTES, Limits};
 use crate::moments::MAGNITUDE_LIMIT;
 use crate::wire::v1::{
@@ -134,6 +135,7 @@ impl Check<'_> {
         );
         self.variants(path, experiment);
         self.metrics(path, experiment);
+        self.dimensions(path, experiment);
         self.allocations(path, experiment);
     }
 
@@ -195,6 +197,62 @@ impl Check<'_> {
                 || format!("{} is not a kind", metric.kind),
             );
             self.bounds(&path, metric);
+        }
+    }
+
+    fn dimensions(&mut self, path: &str, experiment: &SnapshotExperiment) {
+        let path = format!("{path}.dimensions");
+        let count = experiment.dimensions.len();
+        self.require(
+            count <= DIMENSIONS,
+            || path.clone(),
+            || format!("has {count}; the limit is {DIMENSIONS}"),
+        );
+        let levels = experiment
+            .dimensions
+            .iter()
+            .map(|dimension| dimension.levels.len());
+        let together: usize = levels.sum();
+        self.require(
+            together <= LEVELS_TOGETHER,
+            || path.clone(),
+            || format!("has {together} levels together; the limit is {LEVELS_TOGETHER}"),
+        );
+        let mut names = HashSet::new();
+        for (index, dimension) in experiment.dimensions.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            self.name(
+                &format!("{path}.name"),
+                &dimension.name,
+                self.limits.key_bytes,
+            );
+            let new = names.insert(&*dimension.name);
+            self.require(
+                new,
+                || format!("{path}.name"),
+                || format!("{:?} is there twice", dimension.name),
+            );
+            self.levels(&path, &dimension.levels);
+        }
+    }
+
+    fn levels(&mut self, path: &str, levels: &[String]) {
+        let count = levels.len();
+        self.require(
+            (1..=LEVELS).contains(&count),
+            || format!("{path}.levels"),
+            || format!("has {count}; the limit is 1 to {LEVELS}"),
+        );
+        let mut known = HashSet::from([OTHER]);
+        for (index, level) in levels.iter().enumerate() {
+            let path = format!("{path}.levels[{index}]");
+            self.name(&path, level, self.limits.key_bytes);
+            let new = known.insert(level);
+            self.require(
+                new,
+                || path,
+                || format!("{level:?} is there twice, or stands for all that are not declared"),
+            );
         }
     }
 
@@ -319,6 +377,33 @@ impl Check<'_> {
                 || {
                     format!(
                         "the metrics of {:?} changed after its start",
+                        experiment.key
+                    )
+                },
+            );
+            // A snapshot of a version that knew of none says nothing about them, and nothing was recorded under any.
+            let dimensions = experiment.dimensions.iter().map(|dimension| {
+                (
+                    &*dimension.name,
+                    dimension.levels.iter().map(|level| &**level),
+                )
+            });
+            let old_dimensions = old.dimensions.iter().map(|dimension| {
+                (
+                    &*dimension.name,
+                    dimension.levels.iter().map(|level| &**level),
+                )
+            });
+            let same = dimensions.len() == old_dimensions.len()
+                && dimensions
+                    .zip(old_dimensions)
+                    .all(|(new, old)| new.0 == old.0 && new.1.eq(old.1));
+            self.require(
+                old.dimensions.is_empty() || same,
+                || format!("experiments[{index}].dimensions"),
+                || {
+                    format!(
+                        "the dimensions of {:?} changed after its start",
                         experiment.key
                     )
                 },

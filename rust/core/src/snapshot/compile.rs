@@ -13,6 +13,7 @@ use super::check::violations;
 use super::{Allocation, Answer, Compiled, Experiment, Metric, Status, Subject, Variant};
 use crate::error::{Error, Result};
 use crate::hash::{Prefix, unit_seed};
+use crate::level::numbered;
 use crate::limits::{Limits, VIOLATIONS};
 use crate::wire::v1::{
     AssignResponse, MetricKind, Snapshot, SnapshotAllocation, SnapshotContent, SnapshotExperiment,
@@ -256,6 +257,12 @@ impl<'a> Compiler<'a> {
                 .and_then(|index| u16::try_from(index).ok())
                 .unwrap_or_default(),
             metrics: source.metrics.iter().map(metric).collect(),
+            dimensions: numbered(
+                source
+                    .dimensions
+                    .iter()
+                    .map(|dimension| (&*dimension.name, &*dimension.levels)),
+            ),
             allocations: source.allocations.iter().map(allocation).collect(),
         }
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::hash::Prefix;
+use crate::level::Dimension;
 
 pub use crate::wire::v1::{ExperimentStatus as Status, MetricKind};
 pub use compile::{Registry, Sealed};
@@ -109,6 +110,8 @@ pub struct Experiment {
     pub control: u16,
     /// Its metrics in declared order.
     pub metrics: Box<[Metric]>,
+    /// What its outcomes are broken down by, in declared order.
+    pub dimensions: Box<[Dimension]>,
     /// Every allocation, oldest first; the last decides. Empty before the start and where assignment is external.
     pub allocations: Box<[Allocation]>,
     /// The state of hashing units for assignment.

@@ -292,6 +292,14 @@ pub struct Outcome {
     /// most 7 days old (any age where assignment is external) and at most 5 minutes ahead.
     #[prost(int64, tag = "6")]
     pub occurred_at_ms: i64,
+    /// The unit's level of each dimension, such as `device: "mobile"`; at most 16, each name and level of at most 128 bytes. A
+    /// level that the experiment does not declare counts as "other", and so does a declared dimension that is not here. A
+    /// dimension that it does not declare is left out: whoever sends need not know what an experiment looks at.
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub dimensions: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 /// Says which calls are the same call, so that a retry is never counted twice. Use either `client` and `seq`, or `idempotency_key`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -440,6 +448,19 @@ pub struct SnapshotExperiment {
     /// Every allocation since the start, oldest first.
     #[prost(message, repeated, tag = "9")]
     pub allocations: ::prost::alloc::vec::Vec<SnapshotAllocation>,
+    /// What outcomes are broken down by, in declared order. At most 3, with 32 levels together.
+    #[prost(message, repeated, tag = "10")]
+    pub dimensions: ::prost::alloc::vec::Vec<SnapshotDimension>,
+}
+/// A dimension on the hot path. Its levels, and behind them "other", are numbered on through all dimensions, from 1.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotDimension {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its levels in declared order; 1 to 16.
+    #[prost(string, repeated, tag = "2")]
+    pub levels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A variant on the hot path.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

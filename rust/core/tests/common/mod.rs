@@ -7,6 +7,8 @@
     reason = "each test file uses its part"
 )]
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -17,8 +19,8 @@ use sortition_core::wire::v1::{
     AssignRequest, AssignResponse, BucketRange, Delivery, ExperimentStatus as Status,
     ExposeRequest, ExposeResponse, MetricKind, Observation, Outcome, RecordBatchRequest,
     RecordRequest, RecordResponse, Snapshot, SnapshotAllocation, SnapshotContent,
-    SnapshotExperiment, SnapshotMetric, SnapshotSubject, SnapshotVariant, SubjectRef,
-    assign_request, observation,
+    SnapshotDimension, SnapshotExperiment, SnapshotMetric, SnapshotSubject, SnapshotVariant,
+    SubjectRef, assign_request, observation,
 };
 
 /// 2026-01-02 00:00:00 UTC and a second, so that a day has just begun.
@@ -88,7 +90,29 @@ pub fn experiment(key: &str, status: Status) -> SnapshotExperiment {
                 },
             ],
         }],
+        dimensions: Vec::new(),
     }
+}
+
+/// An experiment as `experiment`, broken down by `device` (mobile 1, desktop 2, other 3) and `plan` (free 4, other 5).
+pub fn segmented(key: &str) -> SnapshotExperiment {
+    let dimension = |name: &str, levels: &[&str]| SnapshotDimension {
+        name: name.into(),
+        levels: levels.iter().map(|level| (*level).to_owned()).collect(),
+    };
+    SnapshotExperiment {
+        dimensions: vec![
+            dimension("device", &["mobile", "desktop"]),
+            dimension("plan", &["free"]),
+        ],
+        ..experiment(key, Status::Running)
+    }
+}
+
+/// Levels by dimension, as an outcome gives them.
+pub fn levels(given: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(name, level): &(&str, &str)| ((*name).to_owned(), (*level).to_owned());
+    given.iter().map(owned).collect()
 }
 
 /// A subject with a configuration of its own for each experiment's, and `idle`, which has no experiment.
@@ -139,7 +163,7 @@ pub fn engine_with(limits: &[(&str, usize)]) -> Engine {
     Engine::new(KEY, Limits::with(&limits).unwrap()).unwrap()
 }
 
-/// An engine with one experiment in each status, by that name, and `external`, which is running.
+/// An engine with one experiment in each status, by that name, and `external` and `segmented`, which are running.
 pub fn engine() -> Engine {
     let engine = engine_with(&[]);
     load(&engine, 1, everything());
@@ -162,6 +186,7 @@ pub fn everything() -> Vec<SnapshotExperiment> {
         experiment("completed", Status::Completed),
         experiment("cancelled", Status::Cancelled),
         external,
+        segmented("segmented"),
     ]
 }
 

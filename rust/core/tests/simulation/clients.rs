@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sortition_core::wire::v1::{Delivery, Observation, Outcome, observation};
 
 use crate::chance::Chance;
+use crate::common;
 
 /// Outcomes in one pair of metrics: a digit of base 4 each, which a float64 holds exactly.
 pub const DIGITS: usize = 24;
@@ -163,6 +164,19 @@ pub fn unit(digit: usize) -> String {
     format!("unit-{digit}")
 }
 
+/// The levels that an outcome gives: in turn each that is declared, one that is not, and none.
+fn given(digit: usize) -> Vec<(&'static str, &'static str)> {
+    let device = [Some("mobile"), Some("desktop"), Some("watch"), None][digit % 4];
+    let plan = ["free", "gold"][digit / 4 % 2];
+    let device = device.map(|level| ("device", level));
+    device.into_iter().chain([("plan", plan)]).collect()
+}
+
+/// The numbers of the levels that an outcome has to be counted at.
+pub fn levels(digit: usize) -> [u8; 2] {
+    [[1, 2, 3, 3][digit % 4], [4, 5][digit / 4 % 2]]
+}
+
 /// What an outcome adds to the sums of its metrics.
 pub fn weight(digit: usize) -> u64 {
     1 << (2 * (digit % DIGITS))
@@ -187,6 +201,7 @@ fn outcome(digit: usize, external: bool) -> Outcome {
             observe(format!("left-{pair}")),
             observe(format!("right-{pair}")),
         ],
+        dimensions: common::levels(&given(digit)),
         ..Outcome::default()
     }
 }

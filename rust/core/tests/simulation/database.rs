@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sortition_core::engine::Batch;
 
-/// A cell's address: experiment, variant, metric, day.
-pub type Address = (String, u16, u16, i32);
+/// A cell's address: experiment, variant, metric, day, level.
+pub type Address = (String, u16, u16, i32, u8);
 
 /// What is stored of a cell. The sum is exact: values are whole and small enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -119,6 +119,7 @@ impl Rows {
                 delta.variant,
                 delta.metric,
                 delta.day,
+                delta.level,
             );
             let moments = delta.cell.moments();
             let sum: f64 = delta.cell.buckets().rows().map(|row| row[1]).sum();
@@ -150,8 +151,8 @@ pub fn content(batch: &Batch) -> Vec<String> {
         let moments = cell.moments();
         let counts = (moments.n(), cell.late, cell.refused, cell.clamped);
         format!(
-            "{id} {} {} {} {counts:?} {sums:?}",
-            delta.variant, delta.metric, delta.day
+            "{id} {} {} {} {} {counts:?} {sums:?}",
+            delta.variant, delta.metric, delta.day, delta.level
         )
     });
     let exposures = batch

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use sortition_core::engine::Batch;
 use sortition_core::hash::exposure_hash;
+use sortition_core::level::EVERYONE;
 
-use crate::clients::{DIGITS, Fate, PAIRS, unit, weight};
+use crate::clients::{DIGITS, Fate, PAIRS, levels, unit, weight};
 use crate::common::KEY;
 use crate::database::Rows;
 use crate::disk::{Crash, Faults};
@@ -15,6 +16,8 @@ use crate::world::{Verdict, World};
 const ROUNDS: usize = 60;
 /// The id of the experiment that assigns.
 const RUNNING: &str = "id-of-running";
+/// The levels of both dimensions, "other" included.
+const LEVELS: u8 = 5;
 /// Longer than a key is remembered.
 const LATER_MS: i64 = 11 * 60 * 1000;
 
@@ -151,10 +154,34 @@ impl World {
     }
 }
 
-/// Returns how often each outcome is counted, by day.
-fn counted(rows: &Rows) -> Verdict<BTreeMap<usize, BTreeMap<i32, u64>>> {
+/// How often each outcome is counted, by day.
+type Counted = BTreeMap<usize, BTreeMap<i32, u64>>;
+
+/// Returns how often each outcome is counted, for everyone and just so at its levels.
+fn counted(rows: &Rows) -> Verdict<Counted> {
+    let everyone = counted_at(rows, EVERYONE)?;
+    for level in 1..=LEVELS {
+        let mut expected = everyone.clone();
+        expected.retain(|digit, _| levels(*digit).contains(&level));
+        let found = counted_at(rows, level)?;
+        if found != expected {
+            return Err(format!(
+                "level {level} counts {found:?} and has to count {expected:?}"
+            ));
+        }
+    }
+    match rows.cells.keys().find(|address| address.4 > LEVELS) {
+        Some(address) => Err(format!("{address:?} is at no level")),
+        None => Ok(everyone),
+    }
+}
+
+fn counted_at(rows: &Rows, level: u8) -> Verdict<Counted> {
     let mut sums: BTreeMap<(u16, i32), (u64, u64)> = BTreeMap::new();
-    for ((_, _, metric, day), stored) in &rows.cells {
+    for ((_, _, metric, day, at), stored) in &rows.cells {
+        if *at != level {
+            continue;
+        }
         if (stored.late, stored.refused) != (0, 0) {
             return Err(format!(
                 "nothing was late or refused, but {stored:?} is stored"
@@ -164,7 +191,7 @@ fn counted(rows: &Rows) -> Verdict<BTreeMap<usize, BTreeMap<i32, u64>>> {
         *n += stored.n;
         *sum += stored.sum;
     }
-    let mut counted: BTreeMap<usize, BTreeMap<i32, u64>> = BTreeMap::new();
+    let mut counted = Counted::new();
     for pair in 0..PAIRS {
         let side = |metric: usize| {
             sums.iter()

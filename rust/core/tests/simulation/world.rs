@@ -7,7 +7,7 @@ use sortition_core::engine::{Batch, Engine};
 use sortition_core::error::Error;
 use sortition_core::limits::Limits;
 use sortition_core::log::{Ack, Options};
-use sortition_core::wire::v1::{ExperimentStatus, MetricKind, SnapshotExperiment};
+use sortition_core::wire::v1::{MetricKind, SnapshotExperiment};
 
 use crate::chance::Chance;
 use crate::clients::{Clients, Fate, PAIRS};
@@ -20,7 +20,7 @@ const STARTS: usize = 40;
 /// How long a sidecar does not look at its clock, at most.
 const LOOK_MS: i64 = 20_000;
 /// Cells that may wait for the database, where that is bounded tightly.
-const FEW_CELLS: usize = 24;
+const FEW_CELLS: usize = 48;
 
 /// What went wrong: the run ends with it.
 pub type Verdict<T = ()> = Result<T, String>;
@@ -371,7 +371,7 @@ fn snapshot() -> Vec<u8> {
         let metric =
             |side: &str, pair| common::metric(&format!("{side}-{pair}"), MetricKind::Continuous);
         let pairs = (0..PAIRS).flat_map(|pair| [metric("left", pair), metric("right", pair)]);
-        let made = common::experiment(key, ExperimentStatus::Running);
+        let made = common::segmented(key);
         SnapshotExperiment {
             external_assignment: external,
             allocations: if external {

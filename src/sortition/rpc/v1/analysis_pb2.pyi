@@ -81,8 +81,36 @@ class VariantMetric(_message.Message):
     late: int
     def __init__(self, variant: _Optional[str] = ..., metric: _Optional[str] = ..., n: _Optional[int] = ..., mean: _Optional[float] = ..., sd: _Optional[float] = ..., se: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., quantiles: _Optional[_Iterable[_Union[QuantileValue, _Mapping]]] = ..., refused: _Optional[int] = ..., clamped: _Optional[int] = ..., late: _Optional[int] = ...) -> None: ...
 
+class Posterior(_message.Message):
+    __slots__ = ("chance_to_beat", "expected_lift", "expected_loss", "interval", "chance_of_practical", "prior")
+    CHANCE_TO_BEAT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_LIFT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_LOSS_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    CHANCE_OF_PRACTICAL_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    chance_to_beat: float
+    expected_lift: float
+    expected_loss: float
+    interval: Interval
+    chance_of_practical: float
+    prior: str
+    def __init__(self, chance_to_beat: _Optional[float] = ..., expected_lift: _Optional[float] = ..., expected_loss: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., chance_of_practical: _Optional[float] = ..., prior: _Optional[str] = ...) -> None: ...
+
+class AlwaysValid(_message.Message):
+    __slots__ = ("method", "interval", "relative_interval", "p_value")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    interval: Interval
+    relative_interval: Interval
+    p_value: float
+    def __init__(self, method: _Optional[str] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., relative_interval: _Optional[_Union[Interval, _Mapping]] = ..., p_value: _Optional[float] = ...) -> None: ...
+
 class Comparison(_message.Message):
-    __slots__ = ("variant", "metric", "quantile", "method", "difference", "interval", "relative", "relative_interval", "p_value", "p_adjusted", "df", "effect_size", "chance_to_beat", "significant", "improvement", "reason")
+    __slots__ = ("variant", "metric", "quantile", "method", "difference", "interval", "relative", "relative_interval", "p_value", "p_adjusted", "df", "effect_size", "chance_to_beat", "significant", "improvement", "reason", "posterior", "always_valid", "variance_reduction", "standard_error")
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
     QUANTILE_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +127,10 @@ class Comparison(_message.Message):
     SIGNIFICANT_FIELD_NUMBER: _ClassVar[int]
     IMPROVEMENT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    POSTERIOR_FIELD_NUMBER: _ClassVar[int]
+    ALWAYS_VALID_FIELD_NUMBER: _ClassVar[int]
+    VARIANCE_REDUCTION_FIELD_NUMBER: _ClassVar[int]
+    STANDARD_ERROR_FIELD_NUMBER: _ClassVar[int]
     variant: str
     metric: str
     quantile: float
@@ -115,15 +147,75 @@ class Comparison(_message.Message):
     significant: bool
     improvement: bool
     reason: str
-    def __init__(self, variant: _Optional[str] = ..., metric: _Optional[str] = ..., quantile: _Optional[float] = ..., method: _Optional[str] = ..., difference: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., relative: _Optional[float] = ..., relative_interval: _Optional[_Union[Interval, _Mapping]] = ..., p_value: _Optional[float] = ..., p_adjusted: _Optional[float] = ..., df: _Optional[float] = ..., effect_size: _Optional[float] = ..., chance_to_beat: _Optional[float] = ..., significant: bool = ..., improvement: bool = ..., reason: _Optional[str] = ...) -> None: ...
+    posterior: Posterior
+    always_valid: AlwaysValid
+    variance_reduction: float
+    standard_error: float
+    def __init__(self, variant: _Optional[str] = ..., metric: _Optional[str] = ..., quantile: _Optional[float] = ..., method: _Optional[str] = ..., difference: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., relative: _Optional[float] = ..., relative_interval: _Optional[_Union[Interval, _Mapping]] = ..., p_value: _Optional[float] = ..., p_adjusted: _Optional[float] = ..., df: _Optional[float] = ..., effect_size: _Optional[float] = ..., chance_to_beat: _Optional[float] = ..., significant: bool = ..., improvement: bool = ..., reason: _Optional[str] = ..., posterior: _Optional[_Union[Posterior, _Mapping]] = ..., always_valid: _Optional[_Union[AlwaysValid, _Mapping]] = ..., variance_reduction: _Optional[float] = ..., standard_error: _Optional[float] = ...) -> None: ...
+
+class QualityPart(_message.Message):
+    __slots__ = ("name", "score", "detail")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    score: float
+    detail: str
+    def __init__(self, name: _Optional[str] = ..., score: _Optional[float] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class DataQuality(_message.Message):
+    __slots__ = ("score", "parts")
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    parts: _containers.RepeatedCompositeFieldContainer[QualityPart]
+    def __init__(self, score: _Optional[float] = ..., parts: _Optional[_Iterable[_Union[QualityPart, _Mapping]]] = ...) -> None: ...
+
+class Look(_message.Message):
+    __slots__ = ("planned_units", "units", "at", "information", "boundary", "level", "spent")
+    PLANNED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    INFORMATION_FIELD_NUMBER: _ClassVar[int]
+    BOUNDARY_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    planned_units: int
+    units: int
+    at: _timestamp_pb2.Timestamp
+    information: float
+    boundary: float
+    level: float
+    spent: float
+    def __init__(self, planned_units: _Optional[int] = ..., units: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., information: _Optional[float] = ..., boundary: _Optional[float] = ..., level: _Optional[float] = ..., spent: _Optional[float] = ...) -> None: ...
+
+class ReachedDecision(_message.Message):
+    __slots__ = ("id", "at", "units", "kind", "winner", "recommendation")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDATION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    at: _timestamp_pb2.Timestamp
+    units: int
+    kind: RecommendationKind
+    winner: str
+    recommendation: str
+    def __init__(self, id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., units: _Optional[int] = ..., kind: _Optional[_Union[RecommendationKind, str]] = ..., winner: _Optional[str] = ..., recommendation: _Optional[str] = ...) -> None: ...
 
 class SampleRatio(_message.Message):
-    __slots__ = ("p_value", "verdict")
+    __slots__ = ("p_value", "verdict", "sequential_p_value", "log_e_value")
     P_VALUE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    SEQUENTIAL_P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOG_E_VALUE_FIELD_NUMBER: _ClassVar[int]
     p_value: float
     verdict: str
-    def __init__(self, p_value: _Optional[float] = ..., verdict: _Optional[str] = ...) -> None: ...
+    sequential_p_value: float
+    log_e_value: float
+    def __init__(self, p_value: _Optional[float] = ..., verdict: _Optional[str] = ..., sequential_p_value: _Optional[float] = ..., log_e_value: _Optional[float] = ...) -> None: ...
 
 class VariantSummary(_message.Message):
     __slots__ = ("name", "control", "weight", "units", "share")
@@ -153,8 +245,20 @@ class Guardrail(_message.Message):
     unknown: bool
     def __init__(self, metric: _Optional[str] = ..., variant: _Optional[str] = ..., intact: bool = ..., detail: _Optional[str] = ..., unknown: bool = ...) -> None: ...
 
+class Segment(_message.Message):
+    __slots__ = ("dimension", "level", "metrics", "comparisons")
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    COMPARISONS_FIELD_NUMBER: _ClassVar[int]
+    dimension: str
+    level: str
+    metrics: _containers.RepeatedCompositeFieldContainer[VariantMetric]
+    comparisons: _containers.RepeatedCompositeFieldContainer[Comparison]
+    def __init__(self, dimension: _Optional[str] = ..., level: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[VariantMetric, _Mapping]]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ...) -> None: ...
+
 class AnalysisResult(_message.Message):
-    __slots__ = ("experiment", "organization", "status", "analyzed_at", "primary_metric", "confidence", "alpha", "variants", "metrics", "comparisons", "guardrails", "sample_ratio", "units", "min_samples", "winner", "should_ship", "recommendation_kind", "recommendation", "warnings")
+    __slots__ = ("experiment", "organization", "status", "analyzed_at", "primary_metric", "confidence", "alpha", "variants", "metrics", "comparisons", "guardrails", "sample_ratio", "units", "min_samples", "winner", "should_ship", "recommendation_kind", "recommendation", "warnings", "policy", "provisional", "horizon", "looks", "reached", "quality", "segments", "settled")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +278,14 @@ class AnalysisResult(_message.Message):
     RECOMMENDATION_KIND_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDATION_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    PROVISIONAL_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_FIELD_NUMBER: _ClassVar[int]
+    REACHED_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
     experiment: str
     organization: str
     status: _snapshot_pb2.ExperimentStatus
@@ -193,7 +305,15 @@ class AnalysisResult(_message.Message):
     recommendation_kind: RecommendationKind
     recommendation: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, experiment: _Optional[str] = ..., organization: _Optional[str] = ..., status: _Optional[_Union[_snapshot_pb2.ExperimentStatus, str]] = ..., analyzed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., primary_metric: _Optional[str] = ..., confidence: _Optional[float] = ..., alpha: _Optional[float] = ..., variants: _Optional[_Iterable[_Union[VariantSummary, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[VariantMetric, _Mapping]]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., guardrails: _Optional[_Iterable[_Union[Guardrail, _Mapping]]] = ..., sample_ratio: _Optional[_Union[SampleRatio, _Mapping]] = ..., units: _Optional[int] = ..., min_samples: _Optional[int] = ..., winner: _Optional[str] = ..., should_ship: bool = ..., recommendation_kind: _Optional[_Union[RecommendationKind, str]] = ..., recommendation: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    policy: _experiment_pb2.DecisionPolicy
+    provisional: bool
+    horizon: int
+    looks: _containers.RepeatedCompositeFieldContainer[Look]
+    reached: ReachedDecision
+    quality: DataQuality
+    segments: _containers.RepeatedCompositeFieldContainer[Segment]
+    settled: bool
+    def __init__(self, experiment: _Optional[str] = ..., organization: _Optional[str] = ..., status: _Optional[_Union[_snapshot_pb2.ExperimentStatus, str]] = ..., analyzed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., primary_metric: _Optional[str] = ..., confidence: _Optional[float] = ..., alpha: _Optional[float] = ..., variants: _Optional[_Iterable[_Union[VariantSummary, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[VariantMetric, _Mapping]]] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., guardrails: _Optional[_Iterable[_Union[Guardrail, _Mapping]]] = ..., sample_ratio: _Optional[_Union[SampleRatio, _Mapping]] = ..., units: _Optional[int] = ..., min_samples: _Optional[int] = ..., winner: _Optional[str] = ..., should_ship: bool = ..., recommendation_kind: _Optional[_Union[RecommendationKind, str]] = ..., recommendation: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., policy: _Optional[_Union[_experiment_pb2.DecisionPolicy, str]] = ..., provisional: bool = ..., horizon: _Optional[int] = ..., looks: _Optional[_Iterable[_Union[Look, _Mapping]]] = ..., reached: _Optional[_Union[ReachedDecision, _Mapping]] = ..., quality: _Optional[_Union[DataQuality, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., settled: bool = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ("key", "organization")
@@ -248,7 +368,7 @@ class GetSeriesRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., metric: _Optional[str] = ...) -> None: ...
 
 class SeriesPoint(_message.Message):
-    __slots__ = ("day", "variant", "n", "mean", "new_units", "cumulative_n", "cumulative_mean", "cumulative_units", "cumulative_difference", "cumulative_interval")
+    __slots__ = ("day", "variant", "n", "mean", "new_units", "cumulative_n", "cumulative_mean", "cumulative_units", "cumulative_difference", "cumulative_interval", "cumulative_always_valid")
     DAY_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
@@ -259,6 +379,7 @@ class SeriesPoint(_message.Message):
     CUMULATIVE_UNITS_FIELD_NUMBER: _ClassVar[int]
     CUMULATIVE_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
     CUMULATIVE_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    CUMULATIVE_ALWAYS_VALID_FIELD_NUMBER: _ClassVar[int]
     day: str
     variant: str
     n: int
@@ -269,7 +390,8 @@ class SeriesPoint(_message.Message):
     cumulative_units: int
     cumulative_difference: float
     cumulative_interval: Interval
-    def __init__(self, day: _Optional[str] = ..., variant: _Optional[str] = ..., n: _Optional[int] = ..., mean: _Optional[float] = ..., new_units: _Optional[int] = ..., cumulative_n: _Optional[int] = ..., cumulative_mean: _Optional[float] = ..., cumulative_units: _Optional[int] = ..., cumulative_difference: _Optional[float] = ..., cumulative_interval: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
+    cumulative_always_valid: Interval
+    def __init__(self, day: _Optional[str] = ..., variant: _Optional[str] = ..., n: _Optional[int] = ..., mean: _Optional[float] = ..., new_units: _Optional[int] = ..., cumulative_n: _Optional[int] = ..., cumulative_mean: _Optional[float] = ..., cumulative_units: _Optional[int] = ..., cumulative_difference: _Optional[float] = ..., cumulative_interval: _Optional[_Union[Interval, _Mapping]] = ..., cumulative_always_valid: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
 
 class Series(_message.Message):
     __slots__ = ("metric", "points")
@@ -280,17 +402,19 @@ class Series(_message.Message):
     def __init__(self, metric: _Optional[str] = ..., points: _Optional[_Iterable[_Union[SeriesPoint, _Mapping]]] = ...) -> None: ...
 
 class PowerRequest(_message.Message):
-    __slots__ = ("key", "plan", "organization")
+    __slots__ = ("key", "plan", "spec", "organization")
     KEY_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     key: str
     plan: PowerPlan
+    spec: _experiment_pb2.ExperimentSpec
     organization: str
-    def __init__(self, key: _Optional[str] = ..., plan: _Optional[_Union[PowerPlan, _Mapping]] = ..., organization: _Optional[str] = ...) -> None: ...
+    def __init__(self, key: _Optional[str] = ..., plan: _Optional[_Union[PowerPlan, _Mapping]] = ..., spec: _Optional[_Union[_experiment_pb2.ExperimentSpec, _Mapping]] = ..., organization: _Optional[str] = ...) -> None: ...
 
 class PowerPlan(_message.Message):
-    __slots__ = ("kind", "baseline", "sd", "mde", "confidence", "power", "variants", "units_per_day")
+    __slots__ = ("kind", "baseline", "sd", "mde", "confidence", "power", "variants", "units_per_day", "policy", "looks", "spending", "observations_per_unit", "correlation", "quantile", "density")
     KIND_FIELD_NUMBER: _ClassVar[int]
     BASELINE_FIELD_NUMBER: _ClassVar[int]
     SD_FIELD_NUMBER: _ClassVar[int]
@@ -299,6 +423,13 @@ class PowerPlan(_message.Message):
     POWER_FIELD_NUMBER: _ClassVar[int]
     VARIANTS_FIELD_NUMBER: _ClassVar[int]
     UNITS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_FIELD_NUMBER: _ClassVar[int]
+    SPENDING_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATIONS_PER_UNIT_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_FIELD_NUMBER: _ClassVar[int]
+    QUANTILE_FIELD_NUMBER: _ClassVar[int]
+    DENSITY_FIELD_NUMBER: _ClassVar[int]
     kind: _snapshot_pb2.MetricKind
     baseline: float
     sd: float
@@ -307,20 +438,173 @@ class PowerPlan(_message.Message):
     power: float
     variants: int
     units_per_day: float
-    def __init__(self, kind: _Optional[_Union[_snapshot_pb2.MetricKind, str]] = ..., baseline: _Optional[float] = ..., sd: _Optional[float] = ..., mde: _Optional[float] = ..., confidence: _Optional[float] = ..., power: _Optional[float] = ..., variants: _Optional[int] = ..., units_per_day: _Optional[float] = ...) -> None: ...
+    policy: _experiment_pb2.DecisionPolicy
+    looks: int
+    spending: _experiment_pb2.Spending
+    observations_per_unit: float
+    correlation: float
+    quantile: float
+    density: float
+    def __init__(self, kind: _Optional[_Union[_snapshot_pb2.MetricKind, str]] = ..., baseline: _Optional[float] = ..., sd: _Optional[float] = ..., mde: _Optional[float] = ..., confidence: _Optional[float] = ..., power: _Optional[float] = ..., variants: _Optional[int] = ..., units_per_day: _Optional[float] = ..., policy: _Optional[_Union[_experiment_pb2.DecisionPolicy, str]] = ..., looks: _Optional[int] = ..., spending: _Optional[_Union[_experiment_pb2.Spending, str]] = ..., observations_per_unit: _Optional[float] = ..., correlation: _Optional[float] = ..., quantile: _Optional[float] = ..., density: _Optional[float] = ...) -> None: ...
 
 class PowerResult(_message.Message):
-    __slots__ = ("units_per_variant", "units_total", "achieved_power", "units_missing", "days", "reason")
+    __slots__ = ("units_per_variant", "units_total", "achieved_power", "units_missing", "days", "reason", "policy", "mde", "expected_at", "units_per_day", "baseline")
     UNITS_PER_VARIANT_FIELD_NUMBER: _ClassVar[int]
     UNITS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ACHIEVED_POWER_FIELD_NUMBER: _ClassVar[int]
     UNITS_MISSING_FIELD_NUMBER: _ClassVar[int]
     DAYS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    MDE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_AT_FIELD_NUMBER: _ClassVar[int]
+    UNITS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
     units_per_variant: int
     units_total: int
     achieved_power: float
     units_missing: int
     days: float
     reason: str
-    def __init__(self, units_per_variant: _Optional[int] = ..., units_total: _Optional[int] = ..., achieved_power: _Optional[float] = ..., units_missing: _Optional[int] = ..., days: _Optional[float] = ..., reason: _Optional[str] = ...) -> None: ...
+    policy: _experiment_pb2.DecisionPolicy
+    mde: float
+    expected_at: _timestamp_pb2.Timestamp
+    units_per_day: float
+    baseline: str
+    def __init__(self, units_per_variant: _Optional[int] = ..., units_total: _Optional[int] = ..., achieved_power: _Optional[float] = ..., units_missing: _Optional[int] = ..., days: _Optional[float] = ..., reason: _Optional[str] = ..., policy: _Optional[_Union[_experiment_pb2.DecisionPolicy, str]] = ..., mde: _Optional[float] = ..., expected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., units_per_day: _Optional[float] = ..., baseline: _Optional[str] = ...) -> None: ...
+
+class ListDecisionsRequest(_message.Message):
+    __slots__ = ("key", "organization")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
+
+class StoredDecision(_message.Message):
+    __slots__ = ("id", "at", "kind", "winner", "should_ship", "analysis")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    SHOULD_SHIP_FIELD_NUMBER: _ClassVar[int]
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    at: _timestamp_pb2.Timestamp
+    kind: str
+    winner: str
+    should_ship: bool
+    analysis: AnalysisResult
+    def __init__(self, id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., winner: _Optional[str] = ..., should_ship: bool = ..., analysis: _Optional[_Union[AnalysisResult, _Mapping]] = ...) -> None: ...
+
+class ListDecisionsResponse(_message.Message):
+    __slots__ = ("decisions",)
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    decisions: _containers.RepeatedCompositeFieldContainer[StoredDecision]
+    def __init__(self, decisions: _Optional[_Iterable[_Union[StoredDecision, _Mapping]]] = ...) -> None: ...
+
+class ReplayRequest(_message.Message):
+    __slots__ = ("decision_id",)
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    def __init__(self, decision_id: _Optional[str] = ...) -> None: ...
+
+class ReplayResponse(_message.Message):
+    __slots__ = ("decision", "experiment", "organization", "identical", "differences")
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    IDENTICAL_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    decision: StoredDecision
+    experiment: str
+    organization: str
+    identical: bool
+    differences: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, decision: _Optional[_Union[StoredDecision, _Mapping]] = ..., experiment: _Optional[str] = ..., organization: _Optional[str] = ..., identical: bool = ..., differences: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetDistributionRequest(_message.Message):
+    __slots__ = ("key", "organization", "metric")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    metric: str
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., metric: _Optional[str] = ...) -> None: ...
+
+class VariantDistribution(_message.Message):
+    __slots__ = ("variant", "n", "shares", "below", "above")
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    BELOW_FIELD_NUMBER: _ClassVar[int]
+    ABOVE_FIELD_NUMBER: _ClassVar[int]
+    variant: str
+    n: int
+    shares: _containers.RepeatedScalarFieldContainer[float]
+    below: float
+    above: float
+    def __init__(self, variant: _Optional[str] = ..., n: _Optional[int] = ..., shares: _Optional[_Iterable[float]] = ..., below: _Optional[float] = ..., above: _Optional[float] = ...) -> None: ...
+
+class Distribution(_message.Message):
+    __slots__ = ("metric", "edges", "logarithmic", "variants", "reason")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    EDGES_FIELD_NUMBER: _ClassVar[int]
+    LOGARITHMIC_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    edges: _containers.RepeatedScalarFieldContainer[float]
+    logarithmic: bool
+    variants: _containers.RepeatedCompositeFieldContainer[VariantDistribution]
+    reason: str
+    def __init__(self, metric: _Optional[str] = ..., edges: _Optional[_Iterable[float]] = ..., logarithmic: bool = ..., variants: _Optional[_Iterable[_Union[VariantDistribution, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class GetPowerCurveRequest(_message.Message):
+    __slots__ = ("key", "organization")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
+
+class PowerPoint(_message.Message):
+    __slots__ = ("units", "power", "mde")
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    MDE_FIELD_NUMBER: _ClassVar[int]
+    units: int
+    power: float
+    mde: float
+    def __init__(self, units: _Optional[int] = ..., power: _Optional[float] = ..., mde: _Optional[float] = ...) -> None: ...
+
+class PowerCurve(_message.Message):
+    __slots__ = ("points", "reason")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[PowerPoint]
+    reason: str
+    def __init__(self, points: _Optional[_Iterable[_Union[PowerPoint, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class GetFullReportRequest(_message.Message):
+    __slots__ = ("key", "organization")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
+
+class FullReport(_message.Message):
+    __slots__ = ("report", "series", "distributions", "power", "power_curve")
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    DISTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    POWER_CURVE_FIELD_NUMBER: _ClassVar[int]
+    report: ExperimentReport
+    series: Series
+    distributions: _containers.RepeatedCompositeFieldContainer[Distribution]
+    power: PowerResult
+    power_curve: PowerCurve
+    def __init__(self, report: _Optional[_Union[ExperimentReport, _Mapping]] = ..., series: _Optional[_Union[Series, _Mapping]] = ..., distributions: _Optional[_Iterable[_Union[Distribution, _Mapping]]] = ..., power: _Optional[_Union[PowerResult, _Mapping]] = ..., power_curve: _Optional[_Union[PowerCurve, _Mapping]] = ...) -> None: ...

@@ -60,6 +60,31 @@ class AnalysisStub(object):
                 request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerResult.FromString,
                 _registered_method=True)
+        self.GetDistribution = channel.unary_unary(
+                '/sortition.rpc.v1.Analysis/GetDistribution',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetDistributionRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.Distribution.FromString,
+                _registered_method=True)
+        self.GetPowerCurve = channel.unary_unary(
+                '/sortition.rpc.v1.Analysis/GetPowerCurve',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetPowerCurveRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerCurve.FromString,
+                _registered_method=True)
+        self.GetFullReport = channel.unary_unary(
+                '/sortition.rpc.v1.Analysis/GetFullReport',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetFullReportRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.FullReport.FromString,
+                _registered_method=True)
+        self.ListDecisions = channel.unary_unary(
+                '/sortition.rpc.v1.Analysis/ListDecisions',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListDecisionsRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListDecisionsResponse.FromString,
+                _registered_method=True)
+        self.Replay = channel.unary_unary(
+                '/sortition.rpc.v1.Analysis/Replay',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ReplayRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ReplayResponse.FromString,
+                _registered_method=True)
 
 
 class AnalysisServicer(object):
@@ -101,6 +126,41 @@ class AnalysisServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDistribution(self, request, context):
+        """How the outcomes of one metric are spread, for plots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPowerCurve(self, request, context):
+        """What more units would find, for plots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFullReport(self, request, context):
+        """Everything that a report shows, of one moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDecisions(self, request, context):
+        """The decisions that were stored about an experiment, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Replay(self, request, context):
+        """Computes a stored decision again from what is stored with it, and says whether it comes out the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalysisServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +188,31 @@ def add_AnalysisServicer_to_server(servicer, server):
                     servicer.Power,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerResult.SerializeToString,
+            ),
+            'GetDistribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDistribution,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetDistributionRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.Distribution.SerializeToString,
+            ),
+            'GetPowerCurve': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPowerCurve,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetPowerCurveRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerCurve.SerializeToString,
+            ),
+            'GetFullReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFullReport,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetFullReportRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.FullReport.SerializeToString,
+            ),
+            'ListDecisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDecisions,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListDecisionsRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListDecisionsResponse.SerializeToString,
+            ),
+            'Replay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Replay,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ReplayRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ReplayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +351,141 @@ class Analysis(object):
             '/sortition.rpc.v1.Analysis/Power',
             sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerResult.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDistribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Analysis/GetDistribution',
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetDistributionRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.Distribution.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPowerCurve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Analysis/GetPowerCurve',
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetPowerCurveRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.PowerCurve.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFullReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Analysis/GetFullReport',
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetFullReportRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.FullReport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Analysis/ListDecisions',
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListDecisionsRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Replay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Analysis/Replay',
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.ReplayRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.ReplayResponse.FromString,
             options,
             channel_credentials,
             insecure,

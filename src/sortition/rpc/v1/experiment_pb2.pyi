@@ -31,6 +31,21 @@ class DecisionPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_POLICY_UNSPECIFIED: _ClassVar[DecisionPolicy]
     DECISION_POLICY_FIXED_HORIZON: _ClassVar[DecisionPolicy]
     DECISION_POLICY_SEQUENTIAL: _ClassVar[DecisionPolicy]
+    DECISION_POLICY_GROUP_SEQUENTIAL: _ClassVar[DecisionPolicy]
+
+class Spending(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SPENDING_UNSPECIFIED: _ClassVar[Spending]
+    SPENDING_OBRIEN_FLEMING: _ClassVar[Spending]
+    SPENDING_POCOCK: _ClassVar[Spending]
+    SPENDING_KIM_DEMETS: _ClassVar[Spending]
+
+class Correction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CORRECTION_UNSPECIFIED: _ClassVar[Correction]
+    CORRECTION_HOLM: _ClassVar[Correction]
+    CORRECTION_BENJAMINI_HOCHBERG: _ClassVar[Correction]
+    CORRECTION_NONE: _ClassVar[Correction]
 
 class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -47,12 +62,33 @@ METRIC_ROLE_GUARDRAIL: MetricRole
 DECISION_POLICY_UNSPECIFIED: DecisionPolicy
 DECISION_POLICY_FIXED_HORIZON: DecisionPolicy
 DECISION_POLICY_SEQUENTIAL: DecisionPolicy
+DECISION_POLICY_GROUP_SEQUENTIAL: DecisionPolicy
+SPENDING_UNSPECIFIED: Spending
+SPENDING_OBRIEN_FLEMING: Spending
+SPENDING_POCOCK: Spending
+SPENDING_KIM_DEMETS: Spending
+CORRECTION_UNSPECIFIED: Correction
+CORRECTION_HOLM: Correction
+CORRECTION_BENJAMINI_HOCHBERG: Correction
+CORRECTION_NONE: Correction
 RISK_UNSPECIFIED: Risk
 RISK_NORMAL: Risk
 RISK_HIGH: Risk
 
+class Prior(_message.Message):
+    __slots__ = ("successes", "failures", "mean", "sd")
+    SUCCESSES_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    SD_FIELD_NUMBER: _ClassVar[int]
+    successes: float
+    failures: float
+    mean: float
+    sd: float
+    def __init__(self, successes: _Optional[float] = ..., failures: _Optional[float] = ..., mean: _Optional[float] = ..., sd: _Optional[float] = ...) -> None: ...
+
 class Metric(_message.Message):
-    __slots__ = ("name", "kind", "unit", "goal", "role", "quantiles", "margin", "min", "max", "cap_min", "cap_max", "covariate")
+    __slots__ = ("name", "kind", "unit", "goal", "role", "quantiles", "margin", "min", "max", "cap_min", "cap_max", "covariate", "prior")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +101,7 @@ class Metric(_message.Message):
     CAP_MIN_FIELD_NUMBER: _ClassVar[int]
     CAP_MAX_FIELD_NUMBER: _ClassVar[int]
     COVARIATE_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: _snapshot_pb2.MetricKind
     unit: str
@@ -77,7 +114,16 @@ class Metric(_message.Message):
     cap_min: float
     cap_max: float
     covariate: str
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[_snapshot_pb2.MetricKind, str]] = ..., unit: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., role: _Optional[_Union[MetricRole, str]] = ..., quantiles: _Optional[_Iterable[float]] = ..., margin: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., cap_min: _Optional[float] = ..., cap_max: _Optional[float] = ..., covariate: _Optional[str] = ...) -> None: ...
+    prior: Prior
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[_snapshot_pb2.MetricKind, str]] = ..., unit: _Optional[str] = ..., goal: _Optional[_Union[Goal, str]] = ..., role: _Optional[_Union[MetricRole, str]] = ..., quantiles: _Optional[_Iterable[float]] = ..., margin: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., cap_min: _Optional[float] = ..., cap_max: _Optional[float] = ..., covariate: _Optional[str] = ..., prior: _Optional[_Union[Prior, _Mapping]] = ...) -> None: ...
+
+class Dimension(_message.Message):
+    __slots__ = ("name", "levels")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    levels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., levels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Variant(_message.Message):
     __slots__ = ("name", "weight", "control", "config", "description")
@@ -94,7 +140,7 @@ class Variant(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[str] = ..., control: bool = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., description: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "policy", "risk")
+    __slots__ = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "policy", "risk", "looks", "spending", "spending_power", "correction")
     MIN_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     MAX_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +149,10 @@ class Decision(_message.Message):
     MAX_DAYS_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     RISK_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_FIELD_NUMBER: _ClassVar[int]
+    SPENDING_FIELD_NUMBER: _ClassVar[int]
+    SPENDING_POWER_FIELD_NUMBER: _ClassVar[int]
+    CORRECTION_FIELD_NUMBER: _ClassVar[int]
     min_samples: int
     max_samples: int
     confidence: float
@@ -111,10 +161,14 @@ class Decision(_message.Message):
     max_days: float
     policy: DecisionPolicy
     risk: Risk
-    def __init__(self, min_samples: _Optional[int] = ..., max_samples: _Optional[int] = ..., confidence: _Optional[float] = ..., mde: _Optional[float] = ..., power: _Optional[float] = ..., max_days: _Optional[float] = ..., policy: _Optional[_Union[DecisionPolicy, str]] = ..., risk: _Optional[_Union[Risk, str]] = ...) -> None: ...
+    looks: _containers.RepeatedScalarFieldContainer[int]
+    spending: Spending
+    spending_power: float
+    correction: Correction
+    def __init__(self, min_samples: _Optional[int] = ..., max_samples: _Optional[int] = ..., confidence: _Optional[float] = ..., mde: _Optional[float] = ..., power: _Optional[float] = ..., max_days: _Optional[float] = ..., policy: _Optional[_Union[DecisionPolicy, str]] = ..., risk: _Optional[_Union[Risk, str]] = ..., looks: _Optional[_Iterable[int]] = ..., spending: _Optional[_Union[Spending, str]] = ..., spending_power: _Optional[float] = ..., correction: _Optional[_Union[Correction, str]] = ...) -> None: ...
 
 class ExperimentSpec(_message.Message):
-    __slots__ = ("key", "organization", "subject", "name", "description", "hypothesis", "unit", "metrics", "variants", "decision", "external_assignment")
+    __slots__ = ("key", "organization", "subject", "name", "description", "hypothesis", "unit", "metrics", "variants", "decision", "external_assignment", "dimensions")
     KEY_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +180,7 @@ class ExperimentSpec(_message.Message):
     VARIANTS_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     key: str
     organization: str
     subject: _common_pb2.SubjectRef
@@ -137,7 +192,8 @@ class ExperimentSpec(_message.Message):
     variants: _containers.RepeatedCompositeFieldContainer[Variant]
     decision: Decision
     external_assignment: bool
-    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., hypothesis: _Optional[str] = ..., unit: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., external_assignment: bool = ...) -> None: ...
+    dimensions: _containers.RepeatedCompositeFieldContainer[Dimension]
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., hypothesis: _Optional[str] = ..., unit: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., external_assignment: bool = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ...) -> None: ...
 
 class Experiment(_message.Message):
     __slots__ = ("id", "spec", "status", "created_at", "started_at", "ended_at", "archived_at", "winner", "shipped_version", "spec_hash", "revision")

@@ -25,27 +25,31 @@ _sym_db = _symbol_database.Default()
 from sortition.rpc.v1 import common_pb2 as sortition_dot_rpc_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sortition/rpc/v1/recording.proto\x12\x10sortition.rpc.v1\x1a\x1dsortition/rpc/v1/common.proto\"\xad\x01\n\x0bObservation\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12\x18\n\x0b\x64\x65nominator\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tcovariate\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x0bif_declared\x18\x06 \x01(\x08\x42\x07\n\x05valueB\x0e\n\x0c_denominatorB\x0c\n\n_covariate\"\x9f\x01\n\x07Outcome\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x33\n\x0cobservations\x18\x04 \x03(\x0b\x32\x1d.sortition.rpc.v1.Observation\x12\x14\n\x0corganization\x18\x05 \x01(\t\x12\x16\n\x0eoccurred_at_ms\x18\x06 \x01(\x03\"X\n\x08\x44\x65livery\x12\x0e\n\x06\x63lient\x18\x01 \x01(\x0c\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x16\n\x0eoldest_pending\x18\x03 \x01(\x04\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\x0c\"i\n\rRecordRequest\x12*\n\x07outcome\x18\x01 \x01(\x0b\x32\x19.sortition.rpc.v1.Outcome\x12,\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32\x1a.sortition.rpc.v1.Delivery\"o\n\x12RecordBatchRequest\x12+\n\x08outcomes\x18\x01 \x03(\x0b\x32\x19.sortition.rpc.v1.Outcome\x12,\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32\x1a.sortition.rpc.v1.Delivery\"\x7f\n\x0eRecordResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x0c\n\x04late\x18\x02 \x01(\r\x12\x0f\n\x07ignored\x18\x03 \x01(\r\x12\x0f\n\x07\x63lamped\x18\x04 \x01(\r\x12\x11\n\tduplicate\x18\x05 \x01(\x08\x12\x18\n\x10snapshot_version\x18\x06 \x01(\x04\"\x84\x01\n\x14RecordStreamResponse\x12\x34\n\x08recorded\x18\x01 \x01(\x0b\x32 .sortition.rpc.v1.RecordResponseH\x00\x12,\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x19.sortition.rpc.v1.FailureH\x00\x42\x08\n\x06result2\x8c\x02\n\tRecording\x12K\n\x06Record\x12\x1f.sortition.rpc.v1.RecordRequest\x1a .sortition.rpc.v1.RecordResponse\x12U\n\x0bRecordBatch\x12$.sortition.rpc.v1.RecordBatchRequest\x1a .sortition.rpc.v1.RecordResponse\x12[\n\x0cRecordStream\x12\x1f.sortition.rpc.v1.RecordRequest\x1a&.sortition.rpc.v1.RecordStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sortition/rpc/v1/recording.proto\x12\x10sortition.rpc.v1\x1a\x1dsortition/rpc/v1/common.proto\"\xad\x01\n\x0bObservation\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12\x18\n\x0b\x64\x65nominator\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tcovariate\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x0bif_declared\x18\x06 \x01(\x08\x42\x07\n\x05valueB\x0e\n\x0c_denominatorB\x0c\n\n_covariate\"\x91\x02\n\x07Outcome\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x33\n\x0cobservations\x18\x04 \x03(\x0b\x32\x1d.sortition.rpc.v1.Observation\x12\x14\n\x0corganization\x18\x05 \x01(\t\x12\x16\n\x0eoccurred_at_ms\x18\x06 \x01(\x03\x12=\n\ndimensions\x18\x07 \x03(\x0b\x32).sortition.rpc.v1.Outcome.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x08\x44\x65livery\x12\x0e\n\x06\x63lient\x18\x01 \x01(\x0c\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x16\n\x0eoldest_pending\x18\x03 \x01(\x04\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\x0c\"i\n\rRecordRequest\x12*\n\x07outcome\x18\x01 \x01(\x0b\x32\x19.sortition.rpc.v1.Outcome\x12,\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32\x1a.sortition.rpc.v1.Delivery\"o\n\x12RecordBatchRequest\x12+\n\x08outcomes\x18\x01 \x03(\x0b\x32\x19.sortition.rpc.v1.Outcome\x12,\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32\x1a.sortition.rpc.v1.Delivery\"\x7f\n\x0eRecordResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x0c\n\x04late\x18\x02 \x01(\r\x12\x0f\n\x07ignored\x18\x03 \x01(\r\x12\x0f\n\x07\x63lamped\x18\x04 \x01(\r\x12\x11\n\tduplicate\x18\x05 \x01(\x08\x12\x18\n\x10snapshot_version\x18\x06 \x01(\x04\"\x84\x01\n\x14RecordStreamResponse\x12\x34\n\x08recorded\x18\x01 \x01(\x0b\x32 .sortition.rpc.v1.RecordResponseH\x00\x12,\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x19.sortition.rpc.v1.FailureH\x00\x42\x08\n\x06result2\x8c\x02\n\tRecording\x12K\n\x06Record\x12\x1f.sortition.rpc.v1.RecordRequest\x1a .sortition.rpc.v1.RecordResponse\x12U\n\x0bRecordBatch\x12$.sortition.rpc.v1.RecordBatchRequest\x1a .sortition.rpc.v1.RecordResponse\x12[\n\x0cRecordStream\x12\x1f.sortition.rpc.v1.RecordRequest\x1a&.sortition.rpc.v1.RecordStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sortition.rpc.v1.recording_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_OUTCOME_DIMENSIONSENTRY']._loaded_options = None
+  _globals['_OUTCOME_DIMENSIONSENTRY']._serialized_options = b'8\001'
   _globals['_OBSERVATION']._serialized_start=86
   _globals['_OBSERVATION']._serialized_end=259
   _globals['_OUTCOME']._serialized_start=262
-  _globals['_OUTCOME']._serialized_end=421
-  _globals['_DELIVERY']._serialized_start=423
-  _globals['_DELIVERY']._serialized_end=511
-  _globals['_RECORDREQUEST']._serialized_start=513
-  _globals['_RECORDREQUEST']._serialized_end=618
-  _globals['_RECORDBATCHREQUEST']._serialized_start=620
-  _globals['_RECORDBATCHREQUEST']._serialized_end=731
-  _globals['_RECORDRESPONSE']._serialized_start=733
-  _globals['_RECORDRESPONSE']._serialized_end=860
-  _globals['_RECORDSTREAMRESPONSE']._serialized_start=863
-  _globals['_RECORDSTREAMRESPONSE']._serialized_end=995
-  _globals['_RECORDING']._serialized_start=998
-  _globals['_RECORDING']._serialized_end=1266
+  _globals['_OUTCOME']._serialized_end=535
+  _globals['_OUTCOME_DIMENSIONSENTRY']._serialized_start=486
+  _globals['_OUTCOME_DIMENSIONSENTRY']._serialized_end=535
+  _globals['_DELIVERY']._serialized_start=537
+  _globals['_DELIVERY']._serialized_end=625
+  _globals['_RECORDREQUEST']._serialized_start=627
+  _globals['_RECORDREQUEST']._serialized_end=732
+  _globals['_RECORDBATCHREQUEST']._serialized_start=734
+  _globals['_RECORDBATCHREQUEST']._serialized_end=845
+  _globals['_RECORDRESPONSE']._serialized_start=847
+  _globals['_RECORDRESPONSE']._serialized_end=974
+  _globals['_RECORDSTREAMRESPONSE']._serialized_start=977
+  _globals['_RECORDSTREAMRESPONSE']._serialized_end=1109
+  _globals['_RECORDING']._serialized_start=1112
+  _globals['_RECORDING']._serialized_end=1380
 # @@protoc_insertion_point(module_scope)

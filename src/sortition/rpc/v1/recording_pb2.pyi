@@ -24,20 +24,29 @@ class Observation(_message.Message):
     def __init__(self, metric: _Optional[str] = ..., number: _Optional[float] = ..., flag: bool = ..., denominator: _Optional[float] = ..., covariate: _Optional[float] = ..., if_declared: bool = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("experiment", "unit", "variant", "observations", "organization", "occurred_at_ms")
+    __slots__ = ("experiment", "unit", "variant", "observations", "organization", "occurred_at_ms", "dimensions")
+    class DimensionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
     OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     OCCURRED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     experiment: str
     unit: str
     variant: str
     observations: _containers.RepeatedCompositeFieldContainer[Observation]
     organization: str
     occurred_at_ms: int
-    def __init__(self, experiment: _Optional[str] = ..., unit: _Optional[str] = ..., variant: _Optional[str] = ..., observations: _Optional[_Iterable[_Union[Observation, _Mapping]]] = ..., organization: _Optional[str] = ..., occurred_at_ms: _Optional[int] = ...) -> None: ...
+    dimensions: _containers.ScalarMap[str, str]
+    def __init__(self, experiment: _Optional[str] = ..., unit: _Optional[str] = ..., variant: _Optional[str] = ..., observations: _Optional[_Iterable[_Union[Observation, _Mapping]]] = ..., organization: _Optional[str] = ..., occurred_at_ms: _Optional[int] = ..., dimensions: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("client", "seq", "oldest_pending", "idempotency_key")

@@ -69,7 +69,7 @@ class SnapshotSubject(_message.Message):
     def __init__(self, organization: _Optional[str] = ..., ref: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., version: _Optional[int] = ..., config: _Optional[bytes] = ...) -> None: ...
 
 class SnapshotExperiment(_message.Message):
-    __slots__ = ("id", "organization", "key", "subject", "status", "external_assignment", "variants", "metrics", "allocations")
+    __slots__ = ("id", "organization", "key", "subject", "status", "external_assignment", "variants", "metrics", "allocations", "dimensions")
     ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class SnapshotExperiment(_message.Message):
     VARIANTS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     organization: str
     key: str
@@ -88,7 +89,16 @@ class SnapshotExperiment(_message.Message):
     variants: _containers.RepeatedCompositeFieldContainer[SnapshotVariant]
     metrics: _containers.RepeatedCompositeFieldContainer[SnapshotMetric]
     allocations: _containers.RepeatedCompositeFieldContainer[SnapshotAllocation]
-    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., key: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., status: _Optional[_Union[ExperimentStatus, str]] = ..., external_assignment: bool = ..., variants: _Optional[_Iterable[_Union[SnapshotVariant, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[SnapshotMetric, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[SnapshotAllocation, _Mapping]]] = ...) -> None: ...
+    dimensions: _containers.RepeatedCompositeFieldContainer[SnapshotDimension]
+    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., key: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., status: _Optional[_Union[ExperimentStatus, str]] = ..., external_assignment: bool = ..., variants: _Optional[_Iterable[_Union[SnapshotVariant, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[SnapshotMetric, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[SnapshotAllocation, _Mapping]]] = ..., dimensions: _Optional[_Iterable[_Union[SnapshotDimension, _Mapping]]] = ...) -> None: ...
+
+class SnapshotDimension(_message.Message):
+    __slots__ = ("name", "levels")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    levels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., levels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SnapshotVariant(_message.Message):
     __slots__ = ("name", "control", "config")
