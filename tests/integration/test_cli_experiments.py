@@ -58,6 +58,11 @@ def test_the_whole_way(run: Run, state: Path, file: Path, tmp_path: Path) -> Non
     shipped = run("promote", "search-strategy", "--actor", "ada", "--reason", "it is faster", "-o", "json")
     assert shipped.code == 0
     assert shipped.document["subject"]["current"]["config"] == {"passes": 1, "model": {"name": "m"}}
+    found = run("decisions", "search-strategy", "-o", "json").document["decisions"]
+    assert [each["kind"] for each in found] == ["complete", "reached"]
+    for each in found:
+        assert run("replay", each["id"], "-o", "json").document["identical"] is True
+    assert run("replay", "nowhere").code == 3
     assert run("pause", "search-strategy").code == 4
     back = run("rollback", "search-agent", "-o", "json").document
     assert back["current"]["config"] == {"passes": 3, "model": {"name": "m"}}

@@ -21,9 +21,13 @@ from waiting import wait_until
 ROOT = Path(__file__).parents[2]
 
 
-def outcome(unit: str = "u", metric: str = "score", count: int = 1) -> recording_pb2.Outcome:
+def outcome(
+    unit: str = "u", metric: str = "score", count: int = 1, dimensions: dict[str, str] | None = None
+) -> recording_pb2.Outcome:
     observations = [recording_pb2.Observation(metric=metric, number=1.0)] * count
-    return recording_pb2.Outcome(experiment="search", unit=unit, variant="v0", observations=observations)
+    return recording_pb2.Outcome(
+        experiment="search", unit=unit, variant="v0", observations=observations, dimensions=dimensions
+    )
 
 
 def record(engine: Engine, *outcomes: recording_pb2.Outcome, **delivery: Any) -> None:
@@ -54,6 +58,11 @@ PAST: dict[str, tuple[Callable[[Engine], None] | None, type[SortitionError], str
     "unit_bytes": (lambda engine: record(engine, outcome("ab")), InvalidArgument, "unit"),
     "batch_items": (lambda engine: record(engine, outcome(), outcome()), InvalidArgument, "outcomes"),
     "observations": (lambda engine: record(engine, outcome(count=2)), InvalidArgument, "observations"),
+    "dimensions": (
+        lambda engine: record(engine, outcome(dimensions={"device": "mobile", "region": "eu"})),
+        InvalidArgument,
+        "dimensions",
+    ),
     "known_hashes": (
         lambda engine: assign(engine, experiment="search", known_config_hashes=[b"1" * 32] * 2),
         InvalidArgument,

@@ -329,6 +329,33 @@ def check_get_series(stubs: Stubs) -> None:
     assert stubs.analysis.GetSeries(analysis_pb2.GetSeriesRequest(key=KEY, metric="found")).metric == "found"
 
 
+def check_get_distribution(stubs: Stubs) -> None:
+    answer = stubs.analysis.GetDistribution(analysis_pb2.GetDistributionRequest(key=KEY))
+    assert answer.metric == "time"
+    assert [each.variant for each in answer.variants] == ["slow", "fast"]
+    assert sum(each.n for each in answer.variants) == UNITS
+    for each in answer.variants:
+        assert len(each.shares) == len(answer.edges) - 1
+        assert sum(each.shares) + each.below + each.above == pytest.approx(1)
+
+
+def check_get_power_curve(stubs: Stubs) -> None:
+    points = stubs.analysis.GetPowerCurve(analysis_pb2.GetPowerCurveRequest(key=KEY)).points
+    assert points
+    assert [each.units for each in points] == sorted(each.units for each in points)
+    assert [each.power for each in points] == sorted(each.power for each in points)
+    assert all(0 < each.power <= 1 for each in points)
+
+
+def check_get_full_report(stubs: Stubs) -> None:
+    answer = stubs.analysis.GetFullReport(analysis_pb2.GetFullReportRequest(key=KEY))
+    assert answer.report.experiment.spec.key == KEY
+    assert answer.report.analysis.units == UNITS
+    assert answer.series == stubs.analysis.GetSeries(analysis_pb2.GetSeriesRequest(key=KEY))
+    assert stubs.analysis.GetDistribution(analysis_pb2.GetDistributionRequest(key=KEY)) in answer.distributions
+    assert answer.power_curve.points
+
+
 def check_power(stubs: Stubs) -> None:
     plan = analysis_pb2.PowerPlan(kind=snapshot_pb2.METRIC_KIND_BINARY, baseline=0.1, mde=0.2, units_per_day=1000)
     answer = stubs.analysis.Power(analysis_pb2.PowerRequest(plan=plan))
@@ -340,6 +367,20 @@ def check_power(stubs: Stubs) -> None:
     assert not answer.HasField("achieved_power")
     running_one = stubs.analysis.Power(analysis_pb2.PowerRequest(key=KEY))
     assert 0 < running_one.achieved_power <= 1
+
+
+def check_list_decisions(stubs: Stubs) -> None:
+    stubs.analysis.Analyze(analysis_pb2.AnalyzeRequest(key=KEY))
+    answer = stubs.analysis.ListDecisions(analysis_pb2.ListDecisionsRequest(key=KEY))
+    assert [each.kind for each in answer.decisions] == ["reached"]
+    assert not answer.decisions[0].HasField("analysis")
+
+
+def check_replay(stubs: Stubs) -> None:
+    reached = stubs.analysis.Analyze(analysis_pb2.AnalyzeRequest(key=KEY)).reached
+    answer = stubs.analysis.Replay(analysis_pb2.ReplayRequest(decision_id=reached.id))
+    assert (answer.identical, list(answer.differences), answer.experiment) == (True, [], KEY)
+    assert answer.decision.analysis.winner == reached.winner
 
 
 CHECKS: dict[str, Callable[[Stubs], None]] = {

@@ -35,7 +35,7 @@ def test_a_batch_is_stored_in_the_writers_own_rows(db: Database) -> None:
     assert writer.high_water == 1
     stored = contents(db)
     assert totals(db) == {(ID, 0, 0, DAY, 2): 2}
-    assert stored["exposures"] == [(ID, 5, 1, 9, 2, DAY)]
+    assert stored["exposures"] == [(ID, 5, 1, 9, 2, DAY, False)]
     assert stored["writers"] == [(1, "zero", 1, 0), (2, "one", 1, 1)]
 
 
@@ -73,13 +73,13 @@ def test_a_batch_may_name_a_cell_twice(db: Database) -> None:
         make_batch(1, [Delta(make_cell(ID, [1.0])), Delta(make_cell(ID, [2.0]))], [Seen(1), Seen(1, variant=1)])
     )
     assert totals(db) == {(ID, 0, 0, DAY, 1): 2}
-    assert contents(db)["exposures"] == [(ID, 1, 0, 17, 1, DAY)]
+    assert contents(db)["exposures"] == [(ID, 1, 0, 17, 1, DAY, True)], "seen in two variants"
 
 
 def test_an_empty_batch_only_moves_the_mark(db: Database) -> None:
     writer = BatchWriter(db, "one")
     assert writer.apply(make_batch(1))
-    assert contents(db) == {"cells": [], "exposures": [], "writers": [(1, "one", 1, 1)]}
+    assert contents(db) == {"cells": [], "exposures": [], "segment_cells": [], "writers": [(1, "one", 1, 1)]}
 
 
 def test_a_missing_batch_is_noticed(db: Database) -> None:

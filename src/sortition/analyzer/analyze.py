@@ -6,62 +6,79 @@ from datetime import datetime
 
 from sortition.analyzer.caveats import caveats
 from sortition.analyzer.compare import MetricComparison, compare_metric, corrected
+from sortition.analyzer.decide import decide
 from sortition.analyzer.evidence import Evidence
 from sortition.analyzer.guardrails import guardrail_states
-from sortition.analyzer.methods import policy_named
+from sortition.analyzer.history import History
+from sortition.analyzer.policies import policy_for
+from sortition.analyzer.quality import quality_of, quality_warnings
+from sortition.analyzer.reached import after
 from sortition.analyzer.result import AnalysisResult, RecommendationKind, VariantMetric, VariantSummary
 from sortition.analyzer.sample import Sample
 from sortition.analyzer.sample_ratio import judge_split
+from sortition.analyzer.segments import break_down
 from sortition.stats import quantile
 from sortition.store.records import ExperimentData, ExperimentRecord
 
 __all__ = ["analyze", "samples_of"]
 
 
-def analyze(record: ExperimentRecord, data: ExperimentData, now: datetime) -> AnalysisResult:
+def analyze(
+    record: ExperimentRecord, data: ExperimentData, now: datetime, history: History | None = None
+) -> AnalysisResult:
     """Compares every variant with the control and decides by the experiment's policy.
 
     Intervals have the confidence 1 - alpha, alpha being the level after the risk is taken into account: what is
-    displayed is what decides.
+    displayed is what decides. A decision that was reached before stays, whatever the figures say since; only what makes
+    shipping unsafe now, a broken split or guardrail, stands in its way.
 
     Args:
         record: The experiment.
         data: All its aggregates.
         now: Stored as the time of the analysis; nothing else depends on it.
+        history: The looks and the decision before this one; none when absent.
 
     Raises:
         InvalidArgument: The experiment's decision policy does not exist.
     """
     spec = record.spec
-    policy = policy_named(spec.decision.policy.value)
-    alpha = spec.decision.alpha
-    confidence = round(1 - alpha, 12)
+    history = history or History()
+    units = [int(held) for held in data.units]
+    policy = policy_for(spec, sum(units), history, now)
     compared: dict[str, MetricComparison] = {}
     for index, metric in enumerate(spec.metrics):
         control, treatments = samples_of(record, data, index)
-        compared[metric.name] = compare_metric(metric, control, treatments, policy, confidence)
+        compared[metric.name] = compare_metric(metric, control, treatments, policy)
     comparisons = corrected(
-        [one for comparison in compared.values() for one in (*comparison.means(), *comparison.quantiles(confidence))],
+        [one for comparison in compared.values() for one in (*comparison.means(), *comparison.quantiles())],
         {metric.name: metric.role for metric in spec.metrics},
-        alpha,
+        policy.alpha,
+        spec.decision.correction,
     )
-    units = [int(held) for held in data.units]
+    sample_ratio = judge_split(record, units)
+    quality = quality_of(record, data, sample_ratio)
     evidence = Evidence(
         spec=spec,
         primary=tuple(one for one in comparisons if one.metric == spec.primary.name and one.quantile is None),
         guardrails=guardrail_states(spec, compared),
-        sample_ratio=judge_split(record, units),
+        sample_ratio=sample_ratio,
         units=sum(units),
+        provisional=policy.provisional,
+        final=policy.final,
+        next_look=next((look.planned_units for look in policy.looks if not look.units), 0),
+        quality=quality,
     )
-    verdict = policy.decide(evidence)
+    breakdown = break_down(record, data, policy)
+    found = decide(evidence)
+    verdict = after(history.reached, evidence, found)
     return AnalysisResult(
         experiment=spec.key,
         organization=spec.organization,
         status=record.status,
         analyzed_at=now,
         primary_metric=spec.primary.name,
-        confidence=confidence,
-        alpha=alpha,
+        confidence=policy.confidence,
+        alpha=policy.alpha,
         variants=tuple(
             VariantSummary(
                 name=variant.name,
@@ -83,9 +100,19 @@ def analyze(record: ExperimentRecord, data: ExperimentData, now: datetime) -> An
         recommendation_kind=verdict.kind,
         recommendation=verdict.text,
         warnings=(
-            *caveats(spec, units, evidence.sample_ratio, tuple(compared.values()), confidence),
+            *caveats(spec, units, evidence.sample_ratio, tuple(compared.values())),
+            *quality_warnings(quality),
+            *breakdown.warnings,
             *verdict.warnings,
         ),
+        policy=spec.decision.policy,
+        provisional=policy.provisional and history.reached is None,
+        horizon=spec.decision.horizon or 0,
+        looks=policy.looks,
+        reached=history.reached,
+        quality=quality,
+        segments=breakdown.segments,
+        settled=history.reached is None and policy.settles(found, evidence),
     )
 
 
@@ -102,7 +129,7 @@ def samples_of(record: ExperimentRecord, data: ExperimentData, metric: int) -> t
 
 def _described(comparison: MetricComparison) -> list[VariantMetric]:
     """Every variant of one metric: the control, then the treatments in declared order."""
-    found = comparison.difference
+    found = comparison.compared.plain
     errors = [float(found.control_error[0]), *(float(error) for error in found.treatment_error)]
     return [
         _variant_metric(sample, error)

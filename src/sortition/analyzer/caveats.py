@@ -10,7 +10,7 @@ from sortition.analyzer.result import SampleRatio
 from sortition.analyzer.sample import Sample
 from sortition.analyzer.words import count, p_value
 from sortition.model import ExperimentSpec, MetricKind, MetricRole
-from sortition.stats import fieller
+from sortition.stats import relative_lift
 
 __all__ = ["caveats"]
 
@@ -25,14 +25,13 @@ def caveats(
     units: Sequence[int],
     sample_ratio: SampleRatio,
     compared: Sequence[MetricComparison],
-    confidence: float,
 ) -> tuple[str, ...]:
     """Returns one line for each thing worth knowing, the split first, then metric by metric."""
     lines = [*_split(spec, units, sample_ratio)]
     for comparison in compared:
         for sample in (comparison.control, *comparison.treatments):
             lines.extend(_of_sample(spec, sample))
-        lines.extend(_of_comparison(comparison, confidence))
+        lines.extend(_of_comparison(comparison))
     return tuple(lines)
 
 
@@ -63,7 +62,7 @@ def _of_sample(spec: ExperimentSpec, sample: Sample) -> Iterator[str]:
             yield f"{where}: {count(number, 'value')} {'was' if number == 1 else 'were'} {what}"
 
 
-def _of_comparison(comparison: MetricComparison, confidence: float) -> Iterator[str]:
+def _of_comparison(comparison: MetricComparison) -> Iterator[str]:
     name, found = comparison.metric.name, comparison.difference
     for index, sample in enumerate(comparison.treatments):
         if found.reason[index]:
@@ -73,8 +72,13 @@ def _of_comparison(comparison: MetricComparison, confidence: float) -> Iterator[
         elif comparison.metric.kind is MetricKind.BINARY and _rare(comparison.control, sample):
             yield f"{name} of {sample.variant}: fewer than {_SMALL_COUNT} successes or failures, so p is approximate"
     if comparison.metric.role is MetricRole.PRIMARY:
-        bounds = fieller(
-            found.control, found.control_error, found.treatment, found.treatment_error, confidence=confidence
+        bounds = relative_lift(
+            found.control,
+            found.control_error,
+            found.treatment,
+            found.treatment_error,
+            confidence=comparison.policy.confidence,
+            method="fieller",
         )
         if ((bounds.reason != "") & (found.reason == "") & (found.control != 0)).any():
             yield f"{name}: the control cannot be told from 0, so relative figures are not to be trusted"

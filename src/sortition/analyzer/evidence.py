@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sortition.analyzer.result import Comparison, Guardrail, RecommendationKind, SampleRatio
+from sortition.analyzer.result import Comparison, DataQuality, Guardrail, RecommendationKind, SampleRatio
 from sortition.model import ExperimentSpec
 
 __all__ = ["Evidence", "Verdict"]
@@ -20,6 +20,10 @@ class Evidence:
         guardrails: The state of every guardrail of every treatment.
         sample_ratio: Whether units were split as declared.
         units: Distinct exposed units over all variants.
+        provisional: Whether this look comes before one that may decide.
+        final: Whether it is the last one that may.
+        next_look: The units at which the next planned look is due; 0 without.
+        quality: How far the data can be trusted; not judged when None.
     """
 
     spec: ExperimentSpec
@@ -27,6 +31,10 @@ class Evidence:
     guardrails: tuple[Guardrail, ...]
     sample_ratio: SampleRatio
     units: int
+    provisional: bool = False
+    final: bool = False
+    next_look: int = 0
+    quality: DataQuality | None = None
 
     def guardrails_of(self, variant: str) -> tuple[Guardrail, ...]:
         """Returns the guardrails of one treatment."""

@@ -10,11 +10,12 @@ from enum import Enum
 from types import UnionType
 from typing import Any
 
+from sortition.analyzer.history import History
 from sortition.analyzer.result import AnalysisResult
 from sortition.errors import DataLoss
 from sortition.model import JsonObject, JsonValue
 
-__all__ = ["from_json", "to_json"]
+__all__ = ["from_json", "history_from_json", "history_to_json", "to_json"]
 
 
 def to_json(result: AnalysisResult) -> JsonObject:
@@ -30,6 +31,22 @@ def from_json(value: JsonObject) -> AnalysisResult:
     """
     found = _read(AnalysisResult, value, "analysis")
     assert isinstance(found, AnalysisResult)
+    return found
+
+
+def history_to_json(history: History) -> JsonObject:
+    """Returns what came before an analysis as plain JSON."""
+    return _fields(history)
+
+
+def history_from_json(value: JsonObject) -> History:
+    """Returns the history that `history_to_json` wrote.
+
+    Raises:
+        DataLoss: It is not a history; names the first field that does not fit.
+    """
+    found = _read(History, value, "history")
+    assert isinstance(found, History)
     return found
 
 

@@ -1,42 +1,38 @@
-"""How means are compared, and by which policy an experiment is decided: the one place where either is added.
-
-A method turns the samples of one metric into differences. A policy chooses the methods and decides; an experiment names
-its policy, and `POLICIES` holds those that exist.
-"""
+"""How means are compared: a method turns the samples of one metric into differences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sortition.analyzer.evidence import Evidence, Verdict
-from sortition.analyzer.fixed_horizon import decide
 from sortition.analyzer.sample import Sample, units_may_repeat
-from sortition.errors import InvalidArgument
-from sortition.model import DecisionPolicy, Metric, MetricKind
+from sortition.model import Metric, MetricKind
 from sortition.stats import (
     BoolArray,
     BucketSums,
     Counts,
+    CovariateSums,
     Difference,
+    FloatArray,
     Moments,
+    cuped,
     fisher_exact,
     newcombe,
     ratio_delta,
     smallest_expected,
     two_proportion_z,
-    welch,
+    welch_t,
 )
 
-__all__ = ["FISHER", "POLICIES", "Compared", "FixedHorizon", "Method", "Policy", "policy_named"]
+__all__ = ["CUPED", "FISHER", "RATIO_DELTA", "TWO_PROPORTIONS", "Compared", "Method", "method_for", "resolved"]
 
 RATIO_DELTA = "ratio_delta"
 WELCH = "welch_t"
 TWO_PROPORTIONS = "two_proportion_z"
 FISHER = "fisher_exact"
+CUPED = "cuped"
 
 # Cochran 1954: below it the normal approximation of a 2 x 2 table does not hold.
 _SMALL_COUNT = 5
@@ -46,10 +42,26 @@ _RESOLUTION = 4
 
 
 class Compared(NamedTuple):
-    """Treatments compared with the control, in the treatments' order."""
+    """Treatments compared with the control, in the treatments' order.
+
+    Attributes:
+        difference: The differences, with the intervals and p-values of a single look.
+        methods: How each was compared.
+        plain: The same without the covariate: the standard errors that belong to the arms' own means.
+        counts: The control's and the treatments' counts where outcomes are 0 or 1 and independent; else None.
+        variance_reduction: The shares of the variances that the covariate took away; None without one.
+    """
 
     difference: Difference
     methods: tuple[str, ...]
+    plain: Difference
+    counts: tuple[Counts, Counts] | None = None
+    variance_reduction: FloatArray | None = None
+
+    @property
+    def few(self) -> BoolArray:
+        """Where counts are too small for the normal approximation."""
+        return np.array([method == FISHER for method in self.methods])
 
 
 class Method(Protocol):
@@ -59,29 +71,38 @@ class Method(Protocol):
         """Returns differences of shape (treatments,) with intervals of the given confidence."""
 
 
-class Policy(Protocol):
-    """How an experiment is decided."""
-
-    def method(self, metric: Metric, samples: tuple[Sample, ...]) -> Method:
-        """Returns how means of the metric are compared; the same for all treatments."""
-
-    def decide(self, evidence: Evidence) -> Verdict:
-        """Returns the decision."""
-
-
 def compare_units(control: Sample, treatments: tuple[Sample, ...], confidence: float) -> Compared:
     """Compares by sums over buckets of units: valid however often a unit repeats."""
     sums = [sample.buckets for sample in treatments]
     together = BucketSums.of([one.denominator for one in sums], [one.total for one in sums])
-    difference = ratio_delta(control.buckets, together, confidence)
-    return Compared(_resolved(difference), (RATIO_DELTA,) * len(treatments))
+    difference = resolved(ratio_delta(control.buckets, together, confidence))
+    return Compared(difference, (RATIO_DELTA,) * len(treatments), difference)
+
+
+def compare_adjusted(control: Sample, treatments: tuple[Sample, ...], confidence: float) -> Compared:
+    """Compares by sums over buckets of units, without what the covariate explains."""
+    plain = compare_units(control, treatments, confidence).difference
+    sums = [_covariate_sums(sample) for sample in treatments]
+    together = CovariateSums.of(
+        [one.denominator for one in sums], [one.total for one in sums], [one.covariate for one in sums]
+    )
+    found = cuped(_covariate_sums(control), together, confidence)
+    methods = (CUPED,) * len(treatments)
+    return Compared(resolved(found.difference), methods, plain, variance_reduction=found.variance_reduction)
+
+
+def _covariate_sums(sample: Sample) -> CovariateSums:
+    sums, covariate = sample.buckets, sample.covariates
+    # An arm without outcomes keeps nothing, and has no covariate either.
+    return CovariateSums.of(sums.denominator, sums.total, np.zeros_like(sums.total) if covariate is None else covariate)
 
 
 def compare_observations(control: Sample, treatments: tuple[Sample, ...], confidence: float) -> Compared:
     """Compares means of independent observations."""
     moments = [sample.moments for sample in treatments]
     together = Moments.of([one.n for one in moments], [one.mean for one in moments], [one.variance for one in moments])
-    return Compared(_resolved(welch(control.moments, together, confidence)), (WELCH,) * len(treatments))
+    difference = resolved(welch_t(control.moments, together, confidence))
+    return Compared(difference, (WELCH,) * len(treatments), difference)
 
 
 def compare_proportions(control: Sample, treatments: tuple[Sample, ...], confidence: float) -> Compared:
@@ -99,10 +120,11 @@ def compare_proportions(control: Sample, treatments: tuple[Sample, ...], confide
             lower=np.where(small, score.lower, found.lower),
             upper=np.where(small, score.upper, found.upper),
         )
-    return Compared(found, tuple(FISHER if one else TWO_PROPORTIONS for one in small))
+    methods = tuple(FISHER if one else TWO_PROPORTIONS for one in small)
+    return Compared(found, methods, found, counts=(control.counts, together))
 
 
-def _resolved(difference: Difference) -> Difference:
+def resolved(difference: Difference) -> Difference:
     """Takes back what rounding alone could have made."""
     with np.errstate(all="ignore"):
         largest = np.maximum(np.abs(difference.control), np.abs(difference.treatment))
@@ -119,33 +141,13 @@ def _resolved(difference: Difference) -> Difference:
     )
 
 
-class FixedHorizon:
-    """One pre-registered look, once the minimum sample is reached."""
+def method_for(metric: Metric, samples: tuple[Sample, ...]) -> Method:
+    """Returns how means of the metric are compared; the same for all treatments.
 
-    def method(self, metric: Metric, samples: tuple[Sample, ...]) -> Method:
-        """Returns the unit-level method unless units certainly do not repeat."""
-        if metric.kind is MetricKind.RATIO or units_may_repeat(samples):
-            return compare_units
-        return compare_proportions if metric.kind is MetricKind.BINARY else compare_observations
-
-    def decide(self, evidence: Evidence) -> Verdict:
-        """Returns the decision by `fixed_horizon.decide`."""
-        return decide(evidence)
-
-
-POLICIES: Mapping[str, Policy] = {DecisionPolicy.FIXED_HORIZON.value: FixedHorizon()}
-"""The decision policies that exist, by name."""
-
-
-def policy_named(name: str) -> Policy:
-    """Returns the policy of that name.
-
-    Raises:
-        InvalidArgument: There is none; names those that there are.
+    By units unless they certainly do not repeat, and with the covariate where there is one.
     """
-    found = POLICIES.get(str(name))
-    if found is None:
-        raise InvalidArgument.of(
-            [("decision.policy", f"{str(name)!r} is not available; use one of: {', '.join(POLICIES)}")]
-        )
-    return found
+    if any(sample.covariates is not None for sample in samples):
+        return compare_adjusted
+    if metric.kind is MetricKind.RATIO or units_may_repeat(samples):
+        return compare_units
+    return compare_proportions if metric.kind is MetricKind.BINARY else compare_observations

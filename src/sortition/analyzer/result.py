@@ -8,16 +8,23 @@ from datetime import date, datetime
 from enum import Enum
 from typing import NamedTuple
 
-from sortition.model import ExperimentStatus
+from sortition.model import DecisionPolicy, ExperimentStatus
 
 __all__ = [
+    "AlwaysValid",
     "AnalysisResult",
     "Comparison",
+    "DataQuality",
     "Guardrail",
     "Interval",
+    "Look",
+    "Posterior",
     "PowerResult",
+    "QualityPart",
+    "ReachedDecision",
     "RecommendationKind",
     "SampleRatio",
+    "Segment",
     "SeriesPoint",
     "VariantMetric",
     "VariantSummary",
@@ -95,26 +102,69 @@ class VariantMetric:
 
 
 @dataclass(frozen=True)
+class Posterior:
+    """What is believed of a difference after the outcomes; informs, and does not decide.
+
+    Attributes:
+        chance_to_beat: The probability that the treatment is better.
+        expected_lift: The expected treatment - control, in the metric's unit.
+        expected_loss: How much worse the treatment is expected to be, counting being better as 0, in the metric's unit.
+        interval: Holds the difference with the experiment's confidence.
+        chance_of_practical: The probability that it is better by at least the minimum detectable effect.
+        prior: The prior, in plain words.
+    """
+
+    chance_to_beat: float = _UNKNOWN
+    expected_lift: float = _UNKNOWN
+    expected_loss: float = _UNKNOWN
+    interval: Interval = _NOWHERE
+    chance_of_practical: float = _UNKNOWN
+    prior: str = ""
+
+
+@dataclass(frozen=True)
+class AlwaysValid:
+    """Figures that stay valid however often, and whenever, one looks.
+
+    Attributes:
+        method: Such as "asymptotic_cs" or "bernoulli_cs".
+        interval: The confidence sequence of treatment - control at the experiment's confidence, uncorrected.
+        relative_interval: That of the relative difference.
+        p_value: Two-sided, uncorrected.
+    """
+
+    method: str = ""
+    interval: Interval = _NOWHERE
+    relative_interval: Interval = _NOWHERE
+    p_value: float = _UNKNOWN
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A treatment compared with the control on one metric.
 
     Attributes:
         variant: The treatment's name.
         metric: The metric's name.
-        method: Such as "ratio_delta", "welch_t", "two_proportion_z" or "quantile_difference".
+        method: Such as "ratio_delta", "welch_t", "two_proportion_z", "cuped" or "quantile_difference"; where the
+            figures are valid at every look, followed by how, as in "ratio_delta, asymptotic_cs".
         quantile: The quantile compared; None when means are.
         difference: Treatment - control, in the metric's unit.
-        interval: Its interval at the experiment's confidence, uncorrected.
+        interval: Its interval at the experiment's confidence under the policy that decides, uncorrected.
         relative: difference / |control|.
-        relative_interval: Its interval by the delta method.
-        p_value: Two-sided.
+        relative_interval: Its interval by the delta method, under the same policy.
+        p_value: Two-sided, under the same policy.
         p_adjusted: After correction over the comparisons that share its role.
         df: Degrees of freedom, for methods that have them.
         effect_size: Cohen's d with the pooled standard deviation of observations.
-        chance_to_beat: The probability that the treatment is better, under a flat prior and the normal approximation.
+        chance_to_beat: The probability that the treatment is better: the posterior's.
         significant: Whether the corrected p-value is below alpha.
         improvement: Whether the difference is in the goal's direction.
         reason: Why a figure is NaN; empty when none is.
+        posterior: Bayesian figures; None for quantiles, and where they cannot be known.
+        always_valid: What stays valid at every look, whatever the policy; None where it cannot be known.
+        variance_reduction: The share of the difference's variance that the covariate took away; NaN without one.
+        standard_error: The standard error of `difference`.
     """
 
     variant: str
@@ -133,6 +183,10 @@ class Comparison:
     significant: bool = False
     improvement: bool = False
     reason: str = ""
+    posterior: Posterior | None = None
+    always_valid: AlwaysValid | None = None
+    variance_reduction: float = _UNKNOWN
+    standard_error: float = _UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -161,10 +215,88 @@ class Guardrail:
 
 @dataclass(frozen=True)
 class SampleRatio:
-    """Whether units were split as declared: `verdict` is "ok", "yellow" (p < 0.01), "red" (p < 0.001) or "unknown"."""
+    """Whether units were split as declared.
+
+    Attributes:
+        p_value: The chi-square test's.
+        verdict: "ok", "yellow" (p < 0.01), "red" (p < 0.001) or "unknown".
+        sequential_p_value: The always-valid one, for watching continuously.
+        log_e_value: The evidence against the declared split, as a natural logarithm of the e-value.
+    """
 
     p_value: float
     verdict: str
+    sequential_p_value: float = _UNKNOWN
+    log_e_value: float = _UNKNOWN
+
+
+@dataclass(frozen=True)
+class QualityPart:
+    """One part of the data's quality: `score` from 0 (unusable) to 1, NaN when not judged; `detail` in plain words."""
+
+    name: str
+    score: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class DataQuality:
+    """How far the data can be trusted: `score` from 0 to 1, NaN when nothing can be judged, and what it is made of."""
+
+    score: float
+    parts: tuple[QualityPart, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """A planned look.
+
+    Attributes:
+        planned_units: The distinct exposed units at which it was due.
+        units: Those there were when it was taken; 0 while it is to come.
+        at: When it was taken; None while it is to come.
+        information: The share of the planned information, in (0, 1].
+        boundary: How many standard errors a difference has to be away from 0.
+        level: The same as a two-sided p-value.
+        spent: The part of the significance level that is spent after it.
+    """
+
+    planned_units: int
+    units: int = 0
+    at: datetime | None = None
+    information: float = _UNKNOWN
+    boundary: float = _UNKNOWN
+    level: float = _UNKNOWN
+    spent: float = _UNKNOWN
+
+
+@dataclass(frozen=True)
+class ReachedDecision:
+    """A decision that was reached and does not flip back. Fields as in the message ReachedDecision."""
+
+    id: str
+    at: datetime
+    units: int
+    kind: RecommendationKind
+    winner: str
+    recommendation: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One level of one declared dimension.
+
+    Attributes:
+        dimension: Its name.
+        level: As declared, or "other".
+        metrics: Every metric of every variant, without quantiles.
+        comparisons: Every treatment on every metric, corrected over all levels of all dimensions together.
+    """
+
+    dimension: str
+    level: str
+    metrics: tuple[VariantMetric, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +322,14 @@ class AnalysisResult:
     recommendation_kind: RecommendationKind
     recommendation: str
     warnings: tuple[str, ...] = field(default=())
+    policy: DecisionPolicy = DecisionPolicy.FIXED_HORIZON
+    provisional: bool = False
+    horizon: int = 0
+    looks: tuple[Look, ...] = ()
+    reached: ReachedDecision | None = None
+    settled: bool = False
+    quality: DataQuality | None = None
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -206,6 +346,7 @@ class SeriesPoint:
     cumulative_units: int
     cumulative_difference: float = _UNKNOWN
     cumulative_interval: Interval = _NOWHERE
+    cumulative_always_valid: Interval = _NOWHERE
 
 
 @dataclass(frozen=True)
@@ -218,3 +359,8 @@ class PowerResult:
     units_missing: int = 0
     days: float = _UNKNOWN
     reason: str = ""
+    policy: DecisionPolicy = DecisionPolicy.FIXED_HORIZON
+    mde: float = _UNKNOWN
+    expected_at: datetime | None = None
+    units_per_day: float = _UNKNOWN
+    baseline: str = ""

@@ -9,7 +9,7 @@ import numpy as np
 
 from sortition.core import SUB_SKETCHES, UNIT_BUCKETS, Cell, sketch_bins
 from sortition.model import Metric, MetricKind
-from sortition.stats import Bins, BucketSums, Counts, Moments
+from sortition.stats import Bins, BucketSums, Counts, FloatArray, Moments
 
 __all__ = ["Sample", "units_may_repeat"]
 
@@ -80,6 +80,13 @@ class Sample:
             # Equal observations have no variance; what rounding left in their sums would be taken for some.
             return BucketSums.of(sums[:, 0], sums[:, 0] * self.lowest)
         return BucketSums.of(sums[:, 0], sums[:, 1])
+
+    @property
+    def covariates(self) -> FloatArray | None:
+        """The sums of the covariate over the same buckets; None where none is kept."""
+        if self.cell is None or len(self.cell.buckets) == UNIT_BUCKETS * 2 * 8:
+            return None
+        return np.frombuffer(self.cell.buckets, dtype="<f8").reshape(UNIT_BUCKETS, -1)[:, 2]
 
     @property
     def bins(self) -> Bins:

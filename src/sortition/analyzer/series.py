@@ -8,7 +8,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from sortition.analyzer.compare import compare_metric
-from sortition.analyzer.methods import policy_named
+from sortition.analyzer.history import History
+from sortition.analyzer.policies import policy_for
 from sortition.analyzer.result import Interval, SeriesPoint
 from sortition.analyzer.sample import Sample
 from sortition.core import Cell
@@ -47,6 +48,7 @@ def series(record: ExperimentRecord, data: ExperimentData, metric: str | None = 
     cells: list[Cell | None] = [None] * len(spec.variants)
     units = np.zeros(len(spec.variants), dtype=np.int64)
     points = []
+    # Each day is a look of its own: what it shows is valid at every look, or, where only one look decides, at that one.
     for day in days:
         new = data.units_by_day.get(day, np.zeros_like(units))
         units = units + new
@@ -80,13 +82,10 @@ def _of_day(
     ]
     control = next(index for index, variant in enumerate(variants) if variant.control)
     treatments = [index for index in range(len(variants)) if index != control]
-    found = compare_metric(
-        metric,
-        samples[control],
-        tuple(samples[index] for index in treatments),
-        policy_named(record.spec.decision.policy.value),
-        round(1 - record.spec.decision.alpha, 12),
-    ).difference
+    spec = record.spec
+    policy = policy_for(spec, 0, History(), record.created_at)
+    compared = compare_metric(metric, samples[control], tuple(samples[index] for index in treatments), policy)
+    found, bounds, always = compared.difference, compared.deciding, compared.sequences.difference
     points = []
     for index, (one, whole) in enumerate(zip(daily, samples, strict=True)):
         point = SeriesPoint(
@@ -102,8 +101,10 @@ def _of_day(
         points.append(point)
         if index != control:
             place = treatments.index(index)
-            interval = Interval(float(found.lower[place]), float(found.upper[place]))
             points[-1] = replace(
-                point, cumulative_difference=float(found.difference[place]), cumulative_interval=interval
+                point,
+                cumulative_difference=float(found.difference[place]),
+                cumulative_interval=Interval(float(bounds.lower[place]), float(bounds.upper[place])),
+                cumulative_always_valid=Interval(float(always.lower[place]), float(always.upper[place])),
             )
     return points

@@ -7,12 +7,16 @@ from sortition.analyzer.result import PowerResult
 from sortition.api.backend import BackendSource
 from sortition.api.convert import (
     analysis_to_proto,
+    decision_to_proto,
     power_to_proto,
+    replay_to_proto,
     report_to_proto,
     series_point_to_proto,
 )
 from sortition.api.fields import Fields
-from sortition.model.wire import kind_from_proto
+from sortition.api.plots import distribution_to_proto, full_report_to_proto, power_curve_to_proto
+from sortition.model import DecisionPolicy
+from sortition.model.wire import kind_from_proto, policy_from_proto, spec_from_proto, spending_from_proto
 from sortition.rpc.v1 import analysis_pb2
 
 __all__ = ["SERVICE", "Analysis"]
@@ -21,6 +25,7 @@ SERVICE = analysis_pb2.DESCRIPTOR.services_by_name["Analysis"]
 
 DEFAULT_REPORTS = 20
 MAX_REPORTS = 100
+_USUAL_POLICY = DecisionPolicy.FIXED_HORIZON
 
 
 class Analysis:
@@ -72,18 +77,59 @@ class Analysis:
         """How many units an experiment needs, before it starts or while it runs."""
         if request.HasField("plan"):
             return power_to_proto(_planned(request.plan))
+        if request.HasField("spec"):
+            return power_to_proto(self._backend().experiments.power_of(spec_from_proto(request.spec, "spec")))
         with Fields() as fields:
             if not request.HasField("key"):
-                fields.refuse("of", "is required; give the key of an experiment, or a plan")
+                fields.refuse("of", "is required; give the key of an experiment, its specification, or a plan")
             else:
                 fields.required("key", request.key)
             organization = fields.organization(request.organization)
         return power_to_proto(self._backend().experiments.power(organization, request.key))
 
+    def get_distribution(self, request: analysis_pb2.GetDistributionRequest) -> analysis_pb2.Distribution:
+        """How the outcomes of one metric are spread, for plots."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return distribution_to_proto(
+            self._backend().experiments.distribution(organization, key, request.metric or None)
+        )
+
+    def get_power_curve(self, request: analysis_pb2.GetPowerCurveRequest) -> analysis_pb2.PowerCurve:
+        """What more units would find, for plots."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return power_curve_to_proto(self._backend().experiments.power_curve(organization, key))
+
+    def get_full_report(self, request: analysis_pb2.GetFullReportRequest) -> analysis_pb2.FullReport:
+        """Everything that a report shows, of one moment."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return full_report_to_proto(self._backend().experiments.full_report(organization, key))
+
+    def list_decisions(self, request: analysis_pb2.ListDecisionsRequest) -> analysis_pb2.ListDecisionsResponse:
+        """The decisions that were stored about an experiment, newest first."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        found = self._backend().experiments.decisions(organization, key)
+        return analysis_pb2.ListDecisionsResponse(decisions=[decision_to_proto(decision) for decision in found])
+
+    def replay(self, request: analysis_pb2.ReplayRequest) -> analysis_pb2.ReplayResponse:
+        """Computes a stored decision again from what is stored with it, and says whether it comes out the same."""
+        with Fields() as fields:
+            decision_id = fields.required("decision_id", request.decision_id)
+        return replay_to_proto(self._backend().experiments.replay(decision_id))
+
 
 def _planned(plan: analysis_pb2.PowerPlan) -> PowerResult:
     with Fields() as fields:
         kind = fields.take(lambda: kind_from_proto(plan.kind, "plan.kind"))
+        policy = fields.take(lambda: policy_from_proto(plan.policy, "plan.policy")) if plan.policy else _USUAL_POLICY
+        spending = fields.take(lambda: spending_from_proto(plan.spending, "plan.spending"))
     with Fields() as fields:
         return fields.take(
             lambda: plan_power(
@@ -95,6 +141,13 @@ def _planned(plan: analysis_pb2.PowerPlan) -> PowerResult:
                 power=plan.power or 0.8,
                 variants=plan.variants or 2,
                 units_per_day=plan.units_per_day or None,
+                policy=policy,
+                looks=plan.looks or 1,
+                spending=spending,
+                observations=plan.observations_per_unit or 1.0,
+                correlation=plan.correlation,
+                quantile=plan.quantile or None,
+                density=plan.density or None,
             ),
             "plan",
         )

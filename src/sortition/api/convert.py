@@ -9,25 +9,39 @@ from typing import Any
 from google.protobuf import timestamp_pb2
 
 from sortition.analyzer.result import (
+    AlwaysValid,
     AnalysisResult,
     Comparison,
+    DataQuality,
     Interval,
+    Look,
+    Posterior,
     PowerResult,
+    ReachedDecision,
     RecommendationKind,
     SampleRatio,
+    Segment,
     SeriesPoint,
     VariantMetric,
 )
-from sortition.lifecycle import Report
-from sortition.model.wire import spec_to_proto, status_to_proto, struct_from_config, subject_to_proto
+from sortition.lifecycle import Replay, Report
+from sortition.model.wire import (
+    policy_to_proto,
+    spec_to_proto,
+    status_to_proto,
+    struct_from_config,
+    subject_to_proto,
+)
 from sortition.rpc.v1 import admin_pb2, analysis_pb2, experiment_pb2
-from sortition.store.records import AuditEvent, ExperimentRecord, SubjectRecord, VersionRecord
+from sortition.store.records import AuditEvent, DecisionRecord, ExperimentRecord, SubjectRecord, VersionRecord
 
 __all__ = [
     "analysis_to_proto",
+    "decision_to_proto",
     "event_to_proto",
     "experiment_to_proto",
     "power_to_proto",
+    "replay_to_proto",
     "report_to_proto",
     "series_point_to_proto",
     "subject_record_to_proto",
@@ -156,11 +170,90 @@ def _comparison(comparison: Comparison) -> analysis_pb2.Comparison:
         significant=comparison.significant,
         improvement=comparison.improvement,
         reason=comparison.reason,
+        posterior=_posterior(comparison.posterior),
+        always_valid=_always_valid(comparison.always_valid),
+        variance_reduction=_known(comparison.variance_reduction),
+        standard_error=_known(comparison.standard_error),
+    )
+
+
+def _posterior(posterior: Posterior | None) -> analysis_pb2.Posterior | None:
+    if posterior is None:
+        return None
+    return analysis_pb2.Posterior(
+        chance_to_beat=_known(posterior.chance_to_beat),
+        expected_lift=_known(posterior.expected_lift),
+        expected_loss=_known(posterior.expected_loss),
+        interval=_interval(posterior.interval),
+        chance_of_practical=_known(posterior.chance_of_practical),
+        prior=posterior.prior,
+    )
+
+
+def _always_valid(figures: AlwaysValid | None) -> analysis_pb2.AlwaysValid | None:
+    if figures is None:
+        return None
+    return analysis_pb2.AlwaysValid(
+        method=figures.method,
+        interval=_interval(figures.interval),
+        relative_interval=_interval(figures.relative_interval),
+        p_value=_known(figures.p_value),
     )
 
 
 def _sample_ratio(ratio: SampleRatio) -> analysis_pb2.SampleRatio:
-    return analysis_pb2.SampleRatio(p_value=_known(ratio.p_value), verdict=ratio.verdict)
+    return analysis_pb2.SampleRatio(
+        p_value=_known(ratio.p_value),
+        verdict=ratio.verdict,
+        sequential_p_value=_known(ratio.sequential_p_value),
+        log_e_value=_known(ratio.log_e_value),
+    )
+
+
+def _quality(quality: DataQuality | None) -> analysis_pb2.DataQuality | None:
+    if quality is None:
+        return None
+    return analysis_pb2.DataQuality(
+        score=_known(quality.score),
+        parts=[
+            analysis_pb2.QualityPart(name=part.name, score=_known(part.score), detail=part.detail)
+            for part in quality.parts
+        ],
+    )
+
+
+def _look(look: Look) -> analysis_pb2.Look:
+    return analysis_pb2.Look(
+        planned_units=look.planned_units,
+        units=look.units,
+        at=timestamp(look.at),
+        information=look.information,
+        boundary=_known(look.boundary),
+        level=_known(look.level),
+        spent=_known(look.spent),
+    )
+
+
+def _reached(reached: ReachedDecision | None) -> analysis_pb2.ReachedDecision | None:
+    if reached is None:
+        return None
+    return analysis_pb2.ReachedDecision(
+        id=reached.id,
+        at=timestamp(reached.at),
+        units=reached.units,
+        kind=_ADVICE[reached.kind],
+        winner=reached.winner,
+        recommendation=reached.recommendation,
+    )
+
+
+def _segment(segment: Segment) -> analysis_pb2.Segment:
+    return analysis_pb2.Segment(
+        dimension=segment.dimension,
+        level=segment.level,
+        metrics=[_variant_metric(metric) for metric in segment.metrics],
+        comparisons=[_comparison(comparison) for comparison in segment.comparisons],
+    )
 
 
 def analysis_to_proto(result: AnalysisResult) -> analysis_pb2.AnalysisResult:
@@ -204,6 +297,37 @@ def analysis_to_proto(result: AnalysisResult) -> analysis_pb2.AnalysisResult:
         recommendation_kind=_ADVICE[result.recommendation_kind],
         recommendation=result.recommendation,
         warnings=result.warnings,
+        policy=policy_to_proto(result.policy),
+        provisional=result.provisional,
+        horizon=result.horizon,
+        looks=[_look(look) for look in result.looks],
+        reached=_reached(result.reached),
+        settled=result.settled,
+        quality=_quality(result.quality),
+        segments=[_segment(segment) for segment in result.segments],
+    )
+
+
+def decision_to_proto(record: DecisionRecord, result: AnalysisResult | None = None) -> analysis_pb2.StoredDecision:
+    """Returns a stored decision as its message, with the analysis it stands for if that is wanted."""
+    return analysis_pb2.StoredDecision(
+        id=record.id,
+        at=timestamp(record.at),
+        kind=record.kind,
+        winner=record.winner,
+        should_ship=record.should_ship,
+        analysis=None if result is None else analysis_to_proto(result),
+    )
+
+
+def replay_to_proto(replay: Replay) -> analysis_pb2.ReplayResponse:
+    """Returns a decision computed again as its message."""
+    return analysis_pb2.ReplayResponse(
+        decision=decision_to_proto(replay.decision, replay.result),
+        experiment=replay.record.spec.key,
+        organization=replay.record.spec.organization,
+        identical=not replay.differences,
+        differences=replay.differences,
     )
 
 
@@ -231,16 +355,21 @@ def series_point_to_proto(point: SeriesPoint) -> analysis_pb2.SeriesPoint:
         cumulative_units=point.cumulative_units,
         cumulative_difference=_known(point.cumulative_difference),
         cumulative_interval=_interval(point.cumulative_interval),
+        cumulative_always_valid=_interval(point.cumulative_always_valid),
     )
 
 
 def power_to_proto(result: PowerResult) -> analysis_pb2.PowerResult:
     """Returns how many units are needed as its message."""
     figures: dict[str, Any] = {"achieved_power": _known(result.achieved_power), "days": _known(result.days)}
+    figures.update(mde=_known(result.mde), units_per_day=_known(result.units_per_day))
     return analysis_pb2.PowerResult(
         units_per_variant=result.units_per_variant,
         units_total=result.units_total,
         units_missing=result.units_missing,
         reason=result.reason,
+        policy=policy_to_proto(result.policy),
+        expected_at=timestamp(result.expected_at),
+        baseline=result.baseline,
         **figures,
     )

@@ -40,7 +40,12 @@ REQUIRED: Final[dict[str, Role | None]] = {
         *("PromoteSubjectVersion", "RollbackSubject"),
         *("ListAuditEvents", "GetServerInfo"),
     ),
-    **_methods("sortition.rpc.v1.Analysis", Role.ADMIN, "Analyze", "GetStatus", "ListStatus", "GetSeries", "Power"),
+    **_methods(
+        "sortition.rpc.v1.Analysis",
+        Role.ADMIN,
+        *("Analyze", "GetStatus", "ListStatus", "GetSeries", "Power", "ListDecisions", "Replay"),
+        *("GetDistribution", "GetPowerCurve", "GetFullReport"),
+    ),
     # It tells the shape of the contract, and keeps a thread while it is asked.
     **_methods("grpc.reflection.v1alpha.ServerReflection", Role.ADMIN, "ServerReflectionInfo"),
     # Whoever starts, watches or balances sidecars has no token, and learns nothing but whether one answers.

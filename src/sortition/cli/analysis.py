@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _LARGEST_PAGE = 100
-_KINDS = ("binary", "continuous")
+_KINDS = ("binary", "continuous", "duration", "count", "ratio")
+_POLICIES = ("fixed_horizon", "sequential", "group_sequential")
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +85,9 @@ def series(
 def power(
     session: Session,
     key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="A stored experiment; default: a plan.")] = None,
-    kind: Annotated[str, typer.Option(metavar="KIND", help="Plan: binary or continuous.")] = "binary",
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="Plan: binary, continuous, duration, count or ratio.")
+    ] = "binary",
     baseline: Annotated[
         float | None, typer.Option(help="Plan: the control's expected mean, or rate in (0, 1).")
     ] = None,
@@ -94,6 +97,16 @@ def power(
     wanted: Annotated[float, typer.Option("--power", help="Plan: the chance to find it.")] = 0.8,
     variants: Annotated[int, typer.Option(min=2, max=64, help="Plan: variants, control included.")] = 2,
     units_per_day: Annotated[float, typer.Option(min=0, help="Plan: new units per day.")] = 0.0,
+    policy: Annotated[
+        str, typer.Option(metavar="POLICY", help="Plan: fixed_horizon, sequential or group_sequential.")
+    ] = "fixed_horizon",
+    looks: Annotated[int, typer.Option(min=1, max=20, help="Plan: how many planned looks of group_sequential.")] = 5,
+    observations: Annotated[float, typer.Option(min=1, help="Plan: observations per unit.")] = 1.0,
+    correlation: Annotated[
+        float, typer.Option(min=0, max=1, help="Plan: how alike a unit's observations are (intraclass correlation).")
+    ] = 0.0,
+    quantile: Annotated[float, typer.Option(help="Plan: the quantile to compare instead of the mean.")] = 0.0,
+    density: Annotated[float, typer.Option(help="Plan: the density of the distribution at that quantile.")] = 0.0,
 ) -> None:
     """Say how many units an experiment, or a plan, needs."""
     from sortition.render import power_table
@@ -107,12 +120,19 @@ def power(
     else:
         if baseline is None or mde is None:
             raise InvalidArgument("give KEY, or --baseline and --mde of a plan")
-        if kind not in _KINDS:
-            raise InvalidArgument.of([("--kind", f"must be one of {', '.join(_KINDS)}, but is {kind!r}")])
+        wrong = [
+            (option, f"must be one of {', '.join(words)}, but is {word!r}")
+            for option, word, words in (("--kind", kind, _KINDS), ("--policy", policy, _POLICIES))
+            if word not in words
+        ]
+        if wrong:
+            raise InvalidArgument.of(wrong)
         request.plan.CopyFrom(
             PowerPlan(
                 kind=f"METRIC_KIND_{kind.upper()}", baseline=baseline, sd=sd, mde=mde,
                 confidence=confidence, power=wanted, variants=variants, units_per_day=units_per_day,
+                policy=f"DECISION_POLICY_{policy.upper()}", looks=looks, observations_per_unit=observations,
+                correlation=correlation, quantile=quantile, density=density,
             )
         )  # fmt: skip
     result: PowerResult = session.call(session.analysis.Power, request)

@@ -12,12 +12,15 @@ from sortition.cli import (
     about,
     analysis,
     audit,
+    check,
     compact,
+    decisions,
     demo,
     experiments,
     health,
     imports,
     log,
+    report,
     serve,
     subjects,
     tokens,
@@ -47,9 +50,12 @@ health.register(app)
 experiments.register(app)
 analysis.register(app)
 watch.register(app)
+report.register(app)
 subjects.register(app)
+decisions.register(app)
 audit.register(app)
 compact.register(app)
+check.register(app)
 tokens.register(app)
 log.register(app)
 imports.register(app)

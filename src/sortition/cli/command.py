@@ -20,7 +20,9 @@ Command: TypeAlias = Callable[..., None]
 _CONNECTION = "Connection"
 
 
-def command(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[Command], Command]:
+def command(
+    app: typer.Typer, name: str, *, changes: bool = False, formats: bool = True
+) -> Callable[[Command], Command]:
     """Registers a function as a command that talks to a sidecar.
 
     Its first parameter is the `Session`; the options that make one are added behind its own.
@@ -29,11 +31,12 @@ def command(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[
         app: Where to register it.
         name: What it is called.
         changes: Whether it changes anything, and so takes ``--actor`` and ``--reason``.
+        formats: Whether it writes tables or JSON as ``--output`` says; else it has options of its own for that.
     """
 
     def register(function: Command) -> Command:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        added = [*_COMMON, *(_CHANGES if changes else ())]
+        added = [*_COMMON, *((_OUTPUT,) if formats else ()), *(_CHANGES if changes else ())]
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
@@ -44,7 +47,7 @@ def command(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[
                 token_file=common["token_file"],
                 tls_ca=common["tls_ca"],
                 organization=common["organization"],
-                output=common["output"],
+                output=common.get("output", Output.TABLE),
                 timeout_s=common["timeout"],
                 actor_name=common.get("actor") or _user(),
                 reason=common.get("reason") or "",
@@ -116,8 +119,9 @@ _COMMON = (
         "organization", "", str,
         typer.Option(metavar="NAME", envvar="SORTITION_ORGANIZATION", help="Whose experiments and subjects are meant."),
     ),
-    _option("output", Output.TABLE, Output, typer.Option("--output", "-o", help="How to write the answer.")),
 )  # fmt: skip
+
+_OUTPUT = _option("output", Output.TABLE, Output, typer.Option("--output", "-o", help="How to write the answer."))
 
 _CHANGES = (
     _option(

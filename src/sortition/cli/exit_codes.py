@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
-    ExitCode.UNEXPECTED: "unexpected: a defect, or a damaged or unusable database",
+    ExitCode.UNEXPECTED: "unexpected: a defect, an unusable database; a replay that differs, a check that fails",
     ExitCode.INVALID: "invalid input: options, files, values, settings",
     ExitCode.NOT_FOUND: "no such experiment, subject or version",
     ExitCode.REFUSED: "refused in this state: the lifecycle, the analysis or somebody else's change forbids it",

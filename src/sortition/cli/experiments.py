@@ -42,8 +42,28 @@ def create(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An experiment file; see `sortition schema`.")],
     check: Annotated[bool, typer.Option("--check", help="Check only; store nothing.")] = False,
 ) -> None:
-    """Store the experiment in FILE as a draft."""
-    _show(session, _create(session, _spec(session, file), check=check))
+    """Store the experiment in FILE as a draft, and say how many units it needs.
+
+    Earlier experiments on its subject give the baseline and the rate.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    from sortition.render import experiment_view, power_table
+    from sortition.rpc.v1.analysis_pb2 import PowerRequest, PowerResult
+
+    spec = _spec(session, file)
+    stored = _create(session, spec, check=check)
+
+    def view() -> Group:
+        try:
+            needed: PowerResult = session.call(session.analysis.Power, PowerRequest(spec=stored.spec))
+        except SortitionError as error:
+            # The draft is stored; how large it has to be can be asked again.
+            needed = PowerResult(reason=f"how many units it needs is unknown: {error.message}")
+        return Group(experiment_view(stored), Text(), power_table(needed))
+
+    session.show(stored, view)
 
 
 def start(

@@ -6,7 +6,9 @@ from sortition.lifecycle.actor import ANONYMOUS, Actor
 from sortition.lifecycle.audit import AuditLog, Note
 from sortition.lifecycle.decision import data_from_inputs, inputs_of, recompute
 from sortition.lifecycle.experiments import Completion, Experiments
+from sortition.lifecycle.full_report import FullReport
 from sortition.lifecycle.keeper import SnapshotKeeper, load_local
+from sortition.lifecycle.replay import Replay
 from sortition.lifecycle.report import Report
 from sortition.lifecycle.snapshot import compile_snapshot
 from sortition.lifecycle.subjects import Subjects
@@ -17,7 +19,9 @@ __all__ = [
     "AuditLog",
     "Completion",
     "Experiments",
+    "FullReport",
     "Note",
+    "Replay",
     "Report",
     "SnapshotKeeper",
     "Subjects",

@@ -9,35 +9,58 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sortition.analyzer.analyze import analyze
-from sortition.analyzer.json import to_json
+from sortition.analyzer.history import History
+from sortition.analyzer.json import history_from_json, history_to_json, to_json
 from sortition.analyzer.result import AnalysisResult
 from sortition.core import Cell
 from sortition.errors import DataLoss
 from sortition.model import ExperimentSpec, ExperimentStatus, JsonObject, validate
 from sortition.store.records import AllocationRecord, DecisionRecord, ExperimentData, ExperimentRecord
 
-__all__ = ["data_from_inputs", "decide", "inputs_of", "recompute", "record_from_inputs"]
+__all__ = [
+    "COMPLETED",
+    "LOOK",
+    "REACHED",
+    "data_from_inputs",
+    "decide",
+    "history_from_inputs",
+    "inputs_of",
+    "recompute",
+    "record_from_inputs",
+]
 
 # Stored with every decision; a reader that meets another number does not guess.
 FORMAT: Final = 1
 COMPLETED: Final = "complete"
+"""The decision that ended an experiment."""
+REACHED: Final = "reached"
+"""The decision that the policy reached; it does not flip back."""
+LOOK: Final = "look"
+"""A planned look that reached none."""
 
 T = TypeVar("T")
 
 
-def decide(record: ExperimentRecord, data: ExperimentData, result: AnalysisResult) -> DecisionRecord:
-    """Returns the decision that `result`, the analysis of `data`, stands for."""
+def decide(
+    record: ExperimentRecord,
+    data: ExperimentData,
+    result: AnalysisResult,
+    history: History | None = None,
+    kind: str = COMPLETED,
+) -> DecisionRecord:
+    """Returns the decision that `result`, the analysis of `data` after `history`, stands for."""
     return DecisionRecord(
         id=uuid4().hex,
         experiment_id=record.id,
         at=result.analyzed_at,
-        kind=COMPLETED,
+        kind=kind,
         winner=result.winner,
         should_ship=result.should_ship,
         result=to_json(result),
-        inputs=inputs_of(record, data),
+        inputs=inputs_of(record, data, history),
     )
 
 
@@ -47,11 +70,12 @@ def recompute(decision: DecisionRecord) -> AnalysisResult:
     Raises:
         DataLoss: What is stored is not what `inputs_of` made.
     """
-    return analyze(record_from_inputs(decision.inputs), data_from_inputs(decision.inputs), decision.at)
+    inputs = decision.inputs
+    return analyze(record_from_inputs(inputs), data_from_inputs(inputs), decision.at, history_from_inputs(inputs))
 
 
-def inputs_of(record: ExperimentRecord, data: ExperimentData) -> JsonObject:
-    """Returns everything that an analysis of `data` rests on, as JSON.
+def inputs_of(record: ExperimentRecord, data: ExperimentData, history: History | None = None) -> JsonObject:
+    """Returns everything that an analysis of `data` after `history` rests on, as JSON.
 
     The daily cells are left out: they sum to the others, weigh many times as much, and only draw the series.
     """
@@ -71,10 +95,18 @@ def inputs_of(record: ExperimentRecord, data: ExperimentData) -> JsonObject:
         },
         "units": data.units.tolist(),
         "units_by_day": {str(day): units.tolist() for day, units in sorted(data.units_by_day.items())},
+        "crossed": data.crossed,
+        "outcomes_by_day": {str(day): counts.tolist() for day, counts in sorted(data.outcomes_by_day.items())},
         "cells": [
             {"variant": variant, "metric": metric, "parts": _cell_to_json(cell)}
             for (variant, metric), cell in sorted(data.cells.items(), key=lambda item: item[0])
         ],
+        # Without their sketches: levels are compared by their means alone.
+        "levels": [
+            {"variant": variant, "metric": metric, "level": level, "parts": {**_cell_to_json(cell), "sketch": None}}
+            for (variant, metric, level), cell in sorted(data.levels.items(), key=lambda item: item[0])
+        ],
+        "history": history_to_json(history or History()),
     }
 
 
@@ -94,6 +126,15 @@ def data_from_inputs(inputs: JsonObject) -> ExperimentData:
         DataLoss: `inputs` is not what `inputs_of` made.
     """
     return _read(_data, inputs)
+
+
+def history_from_inputs(inputs: JsonObject) -> History:
+    """Returns what came before the decision; nothing for one that was stored before there were such things.
+
+    Raises:
+        DataLoss: `inputs` is not what `inputs_of` made.
+    """
+    return _read(lambda stored: history_from_json(stored["history"]) if "history" in stored else History(), inputs)
 
 
 def _read(read: Callable[[Any], T], inputs: JsonObject) -> T:
@@ -125,10 +166,20 @@ def _record(inputs: Any) -> ExperimentRecord:
 def _data(inputs: Any) -> ExperimentData:
     return ExperimentData(
         units=np.array(inputs["units"], dtype=np.int64),
-        units_by_day={int(day): np.array(units, dtype=np.int64) for day, units in inputs["units_by_day"].items()},
+        units_by_day=_by_day(inputs["units_by_day"]),
         cells={(cell["variant"], cell["metric"]): _cell_from_json(cell["parts"]) for cell in inputs["cells"]},
         daily={},
+        crossed=inputs.get("crossed", 0),
+        outcomes_by_day=_by_day(inputs.get("outcomes_by_day", {})),
+        levels={
+            (cell["variant"], cell["metric"], cell["level"]): _cell_from_json(cell["parts"])
+            for cell in inputs.get("levels", ())
+        },
     )
+
+
+def _by_day(stored: Any) -> dict[int, NDArray[np.int64]]:
+    return {int(day): np.array(counts, dtype=np.int64) for day, counts in stored.items()}
 
 
 def _cell_to_json(cell: Cell) -> JsonObject:

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sortition.analyzer.analyze import analyze
 from sortition.analyzer.result import AnalysisResult
 from sortition.errors import AlreadyExists, Conflict, FailedPrecondition, Violation
 from sortition.lifecycle.actor import Actor
 from sortition.lifecycle.allocation import first_allocation
 from sortition.lifecycle.change import Change, Changes, experiment_object
-from sortition.lifecycle.decision import decide
+from sortition.lifecycle.decision import COMPLETED
+from sortition.lifecycle.looks import look
 from sortition.lifecycle.queries import Queries, require_experiment
 from sortition.lifecycle.shipping import choose, ship_variant
 from sortition.lifecycle.subjects import create_subject
 from sortition.lifecycle.transitions import check_archivable, check_transition
 from sortition.lifecycle.validation import check_merged, refuse, spec_violations
 from sortition.model import ExperimentSpec, ExperimentStatus, JsonObject
-from sortition.store import cells, decisions
+from sortition.store import decisions
 from sortition.store import experiments as rows
 from sortition.store import subjects as subject_rows
 from sortition.store.database import Database
@@ -76,9 +76,8 @@ class Experiments(Queries):
             now: The clock; aware, in UTC.
             new_id: Makes the immutable ids that assignment hashes; a random UUID in hexadecimal by default.
         """
-        super().__init__(db, flush=flush, now=now)
+        super().__init__(db, flush=flush, changes=Changes(db, changed=changed, now=now), now=now)
         self._new_id = new_id
-        self._changes = Changes(db, changed=changed, now=now)
 
     def create(self, spec: ExperimentSpec, actor: Actor, validate_only: bool = False) -> ExperimentRecord:
         """Stores a draft, and its subject with an empty configuration when there is none.
@@ -203,9 +202,9 @@ class Experiments(Queries):
         with self._changes.begin(actor) as change:
             record = require_experiment(change.tx, organization, key)
             check_transition(record, ExperimentStatus.COMPLETED)
-            data = cells.experiment_data(change.tx, record)
-            analysis = analyze(record, data, change.at)
-            decision = decide(record, data, analysis)
+            taken = look(change.tx, record, change.at)
+            analysis = taken.result
+            decision = taken.decision(record, COMPLETED)
             decisions.insert(change.tx, decision)
             details: JsonObject = {"decision_id": decision.id, "winner": analysis.winner}
             ended = replace(record, status=ExperimentStatus.COMPLETED, ended_at=change.at, winner=analysis.winner)

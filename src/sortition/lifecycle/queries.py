@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sortition.analyzer.analyze import analyze
-from sortition.analyzer.json import from_json
-from sortition.analyzer.power import experiment_power
+from sortition.analyzer.distribution import distribution
+from sortition.analyzer.plots import Distribution, PowerCurve
+from sortition.analyzer.power import draft_power, experiment_power
+from sortition.analyzer.power_curve import power_curve
 from sortition.analyzer.result import AnalysisResult, PowerResult, SeriesPoint
 from sortition.analyzer.series import series
-from sortition.errors import DataLoss, NotFound
+from sortition.errors import NotFound
+from sortition.lifecycle.change import Changes
+from sortition.lifecycle.full_report import FullReport, full_report
+from sortition.lifecycle.looks import is_kept, keep, look
+from sortition.lifecycle.replay import Replay, replay
 from sortition.lifecycle.report import Report, report
-from sortition.model import ExperimentStatus, SubjectRef
+from sortition.model import ExperimentSpec, ExperimentStatus, Metric, SubjectRef
 from sortition.store import cells, decisions
 from sortition.store import experiments as rows
 from sortition.store.database import Database
-from sortition.store.records import ExperimentRecord
+from sortition.store.records import DecisionRecord, ExperimentData, ExperimentRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,21 +30,28 @@ if TYPE_CHECKING:
 __all__ = ["Queries", "require_experiment"]
 
 _LIVE = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
+_BEGUN = (*_LIVE, ExperimentStatus.COMPLETED, ExperimentStatus.CANCELLED)
+# So many experiments back a baseline is looked for; what is older says little about today.
+_EARLIER = 20
 
 
 class Queries:
-    """Reads experiments and what was recorded about them; changes nothing."""
+    """Reads experiments and what was recorded about them; changes nothing, but keeps a decision that a look reaches."""
 
-    def __init__(self, db: Database, *, flush: Callable[[], None], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, db: Database, *, flush: Callable[[], None], changes: Changes, now: Callable[[], datetime]
+    ) -> None:
         """Binds the questions to a database.
 
         Args:
             db: The database.
             flush: Brings everything recorded so far into the database, or raises; called before anything is analyzed.
+            changes: Makes the acts that keep decisions.
             now: The clock; aware, in UTC.
         """
         self._db = db
         self._flush = flush
+        self._changes = changes
         self._now = now
 
     def get(self, organization: str, key: str) -> ExperimentRecord:
@@ -96,13 +108,18 @@ class Queries:
     def analyze(self, organization: str, key: str) -> AnalysisResult:
         """Returns the analysis of everything recorded so far; of a completed experiment, the one that decided it.
 
+        A look that reaches a decision, and a planned one, is stored: from then on the decision does not flip back.
+
         Raises:
             NotFound: There is no such experiment.
             Unavailable: What was recorded could not be flushed.
         """
         self._flush()
+        now = self._now()
         with self._db.read() as tx:
-            return self._analysis(tx, require_experiment(tx, organization, key), self._now())
+            record = require_experiment(tx, organization, key)
+            result = look(tx, record, now).result
+        return self._kept(record, result)
 
     def status(self, organization: str, key: str) -> Report:
         """Returns where an experiment stands.
@@ -115,7 +132,8 @@ class Queries:
         now = self._now()
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
-            return report(record, self._analysis(tx, record, now), now)
+            result = look(tx, record, now).result
+        return report(record, self._kept(record, result), now)
 
     def statuses(
         self,
@@ -143,7 +161,9 @@ class Queries:
             records, token = rows.listing(
                 tx, organization=organization, statuses=tuple(statuses) or _LIVE, limit=limit, after=after
             )
-            return [report(record, self._analysis(tx, record, now), now) for record in records], token
+            results = [look(tx, record, now).result for record in records]
+        found = zip(records, results, strict=True)
+        return [report(record, self._kept(record, result), now) for record, result in found], token
 
     def series(self, organization: str, key: str, metric: str | None = None) -> tuple[str, list[SeriesPoint]]:
         """Returns the name of a metric, and the metric by day and accumulated.
@@ -160,14 +180,28 @@ class Queries:
         self._flush()
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
-            if metric and record.spec.metric(metric) is None:
-                names = ", ".join(known.name for known in record.spec.metrics)
-                raise NotFound(f"experiment {key!r} has no metric {metric!r}; it has {names}")
-            name = metric or record.spec.primary.name
+            name = _metric(record, metric).name
             return name, series(record, cells.experiment_data(tx, record), name)
 
+    def distribution(self, organization: str, key: str, metric: str | None = None) -> Distribution:
+        """Returns how the outcomes of a metric are spread.
+
+        Args:
+            organization: Who owns the experiment.
+            key: Its key.
+            metric: The metric; the primary one when None or empty.
+
+        Raises:
+            NotFound: There is no such experiment or metric.
+            Unavailable: What was recorded could not be flushed.
+        """
+        self._flush()
+        with self._db.read() as tx:
+            record = require_experiment(tx, organization, key)
+            return distribution(record, cells.experiment_data(tx, record), _metric(record, metric))
+
     def power(self, organization: str, key: str) -> PowerResult:
-        """Returns how many units an experiment needs, its own data giving the baseline.
+        """Returns how many units an experiment needs, its own data giving the baseline; a draft's, earlier experiments.
 
         Raises:
             NotFound: There is no such experiment.
@@ -176,16 +210,113 @@ class Queries:
         self._flush()
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
-            return experiment_power(record, cells.experiment_data(tx, record), self._now())
+            return _power(tx, record, cells.experiment_data(tx, record), self._now())
 
-    def _analysis(self, tx: Connection, record: ExperimentRecord, now: datetime) -> AnalysisResult:
-        # A decision does not flip back because an outcome came late.
-        if record.status is ExperimentStatus.COMPLETED:
-            decision = decisions.latest(tx, record.id)
-            if decision is None:
-                raise DataLoss(f"experiment {record.spec.key!r} is completed and its decision is gone; restore a copy")
-            return from_json(decision.result)
-        return analyze(record, cells.experiment_data(tx, record), now)
+    def power_curve(self, organization: str, key: str) -> PowerCurve:
+        """Returns what more units would find.
+
+        Raises:
+            NotFound: There is no such experiment.
+            Unavailable: What was recorded could not be flushed.
+        """
+        self._flush()
+        with self._db.read() as tx:
+            record = require_experiment(tx, organization, key)
+            data = cells.experiment_data(tx, record)
+            return power_curve(record.spec, _power(tx, record, data, self._now()), int(data.units.sum()))
+
+    def full_report(self, organization: str, key: str) -> FullReport:
+        """Returns everything that a report shows, of one moment. What this look reaches is stored, as by `analyze`.
+
+        Raises:
+            NotFound: There is no such experiment.
+            Unavailable: What was recorded could not be flushed.
+        """
+        self._flush()
+        now = self._now()
+        found, record = self._full_report(organization, key, now)
+        if is_kept(found.report.record, found.report.analysis):
+            # With what was kept now, and again of one moment.
+            keep(self._changes, record)
+            found, _ = self._full_report(organization, key, now)
+        return found
+
+    def _full_report(self, organization: str, key: str, now: datetime) -> tuple[FullReport, ExperimentRecord]:
+        with self._db.read() as tx:
+            record = require_experiment(tx, organization, key)
+            taken = look(tx, record, now)
+            data = taken.data or cells.experiment_data(tx, record)
+            return full_report(record, data, taken.result, _power(tx, record, data, now), now), record
+
+    def power_of(self, spec: ExperimentSpec) -> PowerResult:
+        """Returns how many units an experiment needs that is not stored, earlier ones giving baseline and rate.
+
+        Raises:
+            Unavailable: What was recorded could not be flushed.
+        """
+        self._flush()
+        with self._db.read() as tx:
+            return draft_power(spec, _earlier(tx, spec), self._now())
+
+    def decisions(self, organization: str, key: str) -> list[DecisionRecord]:
+        """Returns the decisions about an experiment, newest first, without their inputs.
+
+        Raises:
+            NotFound: There is no such experiment.
+        """
+        with self._db.read() as tx:
+            return decisions.heads(tx, require_experiment(tx, organization, key).id)[::-1]
+
+    def replay(self, decision_id: str) -> Replay:
+        """Computes a stored decision again from what is stored with it.
+
+        Raises:
+            NotFound: There is no such decision.
+            DataLoss: What is stored with it is damaged.
+        """
+        with self._db.read() as tx:
+            decision = decisions.get(tx, decision_id)
+        if decision is None:
+            raise NotFound(f"there is no decision {decision_id!r}; list an experiment's decisions to see their ids")
+        return replay(decision)
+
+    def _kept(self, record: ExperimentRecord, result: AnalysisResult) -> AnalysisResult:
+        """Stores what a look reached; returns what it says."""
+        return keep(self._changes, record) if is_kept(record, result) else result
+
+
+def _metric(record: ExperimentRecord, name: str | None) -> Metric:
+    """Returns a metric of an experiment; the primary one without a name."""
+    found = record.spec.metric(name) if name else record.spec.primary
+    if found is None:
+        names = ", ".join(known.name for known in record.spec.metrics)
+        raise NotFound(f"experiment {record.spec.key!r} has no metric {name!r}; it has {names}")
+    return found
+
+
+def _power(tx: Connection, record: ExperimentRecord, data: ExperimentData, now: datetime) -> PowerResult:
+    """Returns how many units an experiment needs; before it starts, earlier ones give the baseline."""
+    if record.status is ExperimentStatus.DRAFT:
+        return draft_power(record.spec, _earlier(tx, record.spec), now)
+    return experiment_power(record, data, now)
+
+
+def _earlier(tx: Connection, spec: ExperimentSpec) -> tuple[ExperimentRecord, ExperimentData] | None:
+    """Returns the newest experiment on the same subject that has outcomes of the primary metric, with its data."""
+    subject, metric = spec.subject, spec.primary
+    records, _ = rows.listing(
+        tx, organization=spec.organization, subject_kind=subject.kind, subject_id=subject.id,
+        statuses=_BEGUN, include_archived=True, limit=_EARLIER, after=None,
+    )  # fmt: skip
+    for record in records:
+        same = record.spec.metric(metric.name)
+        if record.spec.key == spec.key or same is None or same.kind is not metric.kind:
+            continue
+        data = cells.experiment_data(tx, record)
+        index = record.spec.metrics.index(same)
+        if all((place, index) in data.cells for place in range(len(record.spec.variants))):
+            return record, data
+    return None
 
 
 def require_experiment(tx: Connection, organization: str, key: str) -> ExperimentRecord:

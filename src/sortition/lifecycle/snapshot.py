@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sortition.model import ExperimentStatus, JsonObject, Metric, SubjectRef, Variant, canonical_json, merge
+from sortition.model import Dimension, ExperimentStatus, JsonObject, Metric, SubjectRef, Variant, canonical_json, merge
 from sortition.rpc.v1 import common_pb2, snapshot_pb2
 from sortition.store import experiments, installation, subjects
 from sortition.store.records import AllocationRecord, ExperimentRecord, SubjectRecord
@@ -84,6 +84,7 @@ def _experiment(record: ExperimentRecord, current: JsonObject) -> snapshot_pb2.S
         variants=[_variant(variant, current if answers else None) for variant in spec.variants],
         metrics=[_metric(metric) for metric in spec.metrics],
         allocations=[_allocation(allocation) for allocation in record.allocations],
+        dimensions=[_dimension(dimension) for dimension in spec.dimensions],
     )
 
 
@@ -103,6 +104,10 @@ def _metric(metric: Metric) -> snapshot_pb2.SnapshotMetric:
         quantiles=bool(metric.reported_quantiles),
         covariate=bool(metric.covariate),
     )
+
+
+def _dimension(dimension: Dimension) -> snapshot_pb2.SnapshotDimension:
+    return snapshot_pb2.SnapshotDimension(name=dimension.name, levels=dimension.levels)
 
 
 def _allocation(allocation: AllocationRecord) -> snapshot_pb2.SnapshotAllocation:

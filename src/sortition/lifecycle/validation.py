@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sortition.analyzer.methods import POLICIES
 from sortition.errors import FailedPrecondition, InvalidArgument, Violation
 from sortition.model import ExperimentSpec, JsonObject, Variant, canonical_json, merge
 from sortition.model.base import Part
@@ -42,9 +41,6 @@ def refuse(found: Iterable[Violation]) -> None:
 def spec_violations(spec: ExperimentSpec, current: JsonObject) -> list[Violation]:
     """Returns what is wrong with `spec` on a subject whose configuration is `current`."""
     found = []
-    if spec.decision.policy not in POLICIES:
-        known = ", ".join(sorted(str(policy) for policy in POLICIES))
-        found.append(Violation("decision.policy", f"is {spec.decision.policy}, which cannot decide; use {known}"))
     for index, variant in enumerate(spec.variants):
         size = _merged_size(current, variant)
         if size > CONFIG_BYTES:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sortition.render.analysis import analysis_table
 from sortition.render.audit import audit_table
+from sortition.render.decisions import decision_table, replay_view
 from sortition.render.experiments import experiment_table, experiment_view
 from sortition.render.power import power_table
 from sortition.render.series import series_view
@@ -16,9 +17,11 @@ from sortition.render.subjects import subject_table, subject_view, version_table
 __all__ = [
     "analysis_table",
     "audit_table",
+    "decision_table",
     "experiment_table",
     "experiment_view",
     "power_table",
+    "replay_view",
     "series_view",
     "status_table",
     "status_view",

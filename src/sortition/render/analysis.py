@@ -5,17 +5,21 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from sortition.render.advice import current_status, next_command
+from sortition.render.beliefs import belief_lines
 from sortition.render.comparisons import other_figures, primary_figures
 from sortition.render.figures import Figures
 from sortition.render.numbers import count, p_value, quantile_name
+from sortition.render.policy import policy_lines
+from sortition.render.quality import quality_parts, quality_title
+from sortition.render.segments import segment_figures
 from sortition.render.words import clean, duration, plural, status_word
-from sortition.rpc.v1.analysis_pb2 import AnalysisResult, RecommendationKind
+from sortition.rpc.v1.analysis_pb2 import AnalysisResult
 from sortition.rpc.v1.experiment_pb2 import Experiment
 from sortition.rpc.v1.snapshot_pb2 import ExperimentStatus
 
 __all__ = ["analysis_table"]
 
-_OPEN = (ExperimentStatus.EXPERIMENT_STATUS_RUNNING, ExperimentStatus.EXPERIMENT_STATUS_PAUSED)
 _VERDICT_STYLE = {"ok": "green", "yellow": "yellow", "red": "bold red"}
 
 
@@ -30,17 +34,25 @@ def analysis_table(result: AnalysisResult, experiment: Experiment, *, brief: boo
     figures = Figures(result, experiment)
     parts: list[RenderableType] = [_title(result, experiment), primary_figures(figures)]
     if not brief:
+        parts += belief_lines(figures)
         if others := other_figures(figures):
             parts += [Text(), others]
+        if segments := segment_figures(figures):
+            parts += [Text(), segments]
         parts += _unknowns(result)
-    parts += [Text(f"! {clean(warning)}", style="yellow") for warning in result.warnings]
+        if (quality := quality_parts(result.quality)) is not None:
+            parts += [Text(), quality]
+    parts += policy_lines(result)
+    # The table of the data's quality has said it.
+    told = set() if brief else {part.detail for part in result.quality.parts}
+    parts += [Text(f"! {clean(warning)}", style="yellow") for warning in result.warnings if warning not in told]
     parts.append(_advice(result, experiment))
     return Group(*parts)
 
 
 def _title(result: AnalysisResult, experiment: Experiment) -> Text:
     words = [Text(clean(result.experiment), style="bold")]
-    status = _status(result, experiment)
+    status = current_status(result, experiment)
     state = status_word(status)
     if status == ExperimentStatus.EXPERIMENT_STATUS_RUNNING and experiment.HasField("started_at"):
         state += f" {duration(result.analyzed_at.seconds - experiment.started_at.seconds)}"
@@ -52,12 +64,9 @@ def _title(result: AnalysisResult, experiment: Experiment) -> Text:
     if verdict in ("yellow", "red"):
         ratio.append(f" (p {_equals(p_value(result.sample_ratio.p_value))})")
     words.append(ratio)
+    if (quality := quality_title(result.quality)) is not None:
+        words.append(quality)
     return Text("   ").join(words)
-
-
-def _status(result: AnalysisResult, experiment: Experiment) -> ExperimentStatus:
-    """Returns where the experiment stands now; the analysis may have been made before that."""
-    return experiment.status or result.status
 
 
 def _unknowns(result: AnalysisResult) -> list[Text]:
@@ -74,28 +83,10 @@ def _unknowns(result: AnalysisResult) -> list[Text]:
 
 def _advice(result: AnalysisResult, experiment: Experiment) -> Text:
     advice = Text(clean(result.recommendation), style="bold")
-    command = _next_command(result, _status(result, experiment))
+    command = next_command(result, experiment)
     if command and "`sortition" not in result.recommendation:
-        organization = experiment.spec.organization
-        option = f" --organization {organization}" if organization not in ("", "default") else ""
-        advice.append(f" `sortition {command}{option}`")
+        advice.append(f" `{command}`")
     return advice
-
-
-def _next_command(result: AnalysisResult, status: ExperimentStatus) -> str:
-    """Returns the command that follows the advice; empty where none does."""
-    if status not in _OPEN:
-        return ""
-    commands = {
-        RecommendationKind.RECOMMENDATION_KIND_NEED_MORE_DATA: "watch",
-        RecommendationKind.RECOMMENDATION_KIND_NOT_SIGNIFICANT: "complete",
-        RecommendationKind.RECOMMENDATION_KIND_SHIP: "promote",
-        RecommendationKind.RECOMMENDATION_KIND_BELOW_MDE: "complete",
-        RecommendationKind.RECOMMENDATION_KIND_REGRESSION: "complete",
-        RecommendationKind.RECOMMENDATION_KIND_INVALID: "pause",
-    }
-    command = commands.get(result.recommendation_kind)
-    return f"{command} {clean(result.experiment)}" if command else ""
 
 
 def _equals(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-__all__ = ["Scale", "count", "p_value", "percent", "probability", "quantile_name", "relative"]
+__all__ = ["MINUS", "Scale", "count", "p_value", "percent", "probability", "quantile_name", "relative"]
 
 MINUS = "\N{MINUS SIGN}"
 _DIGITS = 3
@@ -60,6 +60,10 @@ class Scale:
     def difference(self, value: float) -> str:
         """Writes a signed difference: ``−1.11 s``."""
         return self._with_unit(_fixed(value * self._factor, self._decimals, signed=True), self._difference_unit)
+
+    def loss(self, value: float) -> str:
+        """Writes a difference that has a size only: ``0.02 s``."""
+        return self._with_unit(_fixed(value * self._factor, self._decimals), self._difference_unit)
 
     def interval(self, lower: float, upper: float) -> str:
         """Writes an interval of differences: ``[−1.20, −1.02]``."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from analyzer_samples import make_record
+from sortition.analyzer.decide import decide
 from sortition.analyzer.evidence import Evidence
-from sortition.analyzer.fixed_horizon import decide
 from sortition.analyzer.result import Comparison, Guardrail, Interval, RecommendationKind, SampleRatio
 
 PRIMARY = {"name": "total_time", "kind": "duration", "goal": "minimize", "role": "primary"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from analyzer_samples import NOW, Outcomes, make_record, unit_names
 from sortition.analyzer.analyze import analyze
-from sortition.analyzer.methods import POLICIES, policy_named
+from sortition.analyzer.policies import POLICIES
 from sortition.analyzer.result import AnalysisResult, Comparison
 from sortition.errors import InvalidArgument
 from sortition.model import DecisionPolicy
@@ -195,12 +196,12 @@ def test_quantiles_shown_are_the_order_statistics() -> None:
 
 
 def test_policies_are_refused_by_name() -> None:
-    assert set(POLICIES) == {"fixed_horizon"}
-    assert policy_named("fixed_horizon") is POLICIES["fixed_horizon"]
+    assert set(POLICIES) == {str(policy) for policy in DecisionPolicy}
+    record = make_record([TIME], HALVES)
+    decision = record.spec.decision.model_copy(update={"policy": "by_feel"})
+    unknown = replace(record, spec=record.spec.model_copy(update={"decision": decision}))
     with pytest.raises(
-        InvalidArgument, match=r"decision.policy: 'sequential' is not available; use one of: fixed_horizon"
+        InvalidArgument,
+        match=r"decision.policy: 'by_feel' is not available; use one of: sequential, fixed_horizon, group_sequential",
     ):
-        policy_named(DecisionPolicy.SEQUENTIAL)
-    record = make_record([TIME], HALVES, policy="sequential")
-    with pytest.raises(InvalidArgument):
-        analyze(record, Outcomes(record).data(), NOW)
+        analyze(unknown, Outcomes(record).data(), NOW)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
 from analyzer_samples import NOW, Outcomes, make_record, unit_names
-from sortition.analyzer.power import experiment_power, plan_power
+from sortition.analyzer.power import draft_power, experiment_power, plan_power
 from sortition.analyzer.result import PowerResult
 from sortition.errors import InvalidArgument
-from sortition.model import ExperimentStatus, MetricKind
+from sortition.model import DecisionPolicy, ExperimentStatus, MetricKind
 
 TIME = {"name": "time", "kind": "continuous", "goal": "minimize", "role": "primary"}
 
@@ -122,3 +123,69 @@ def test_what_cannot_be_known_says_so() -> None:
     found = experiment_power(ended, running(n=20).data(), NOW)
     assert found.reason == "the experiment is over, so no more units will come"
     assert math.isnan(found.days)
+
+
+def test_looking_more_often_costs_units() -> None:
+    """Waudby-Smith et al. and Jennison & Turnbull: at 5 looks O'Brien and Fleming ask for 1.03 times as many."""
+    once = plan_power(MetricKind.CONTINUOUS, 10.0, 5.0, 0.05).units_total
+    planned = plan_power(
+        MetricKind.CONTINUOUS, 10.0, 5.0, 0.05, policy=DecisionPolicy.GROUP_SEQUENTIAL, looks=5
+    ).units_total
+    always = plan_power(MetricKind.CONTINUOUS, 10.0, 5.0, 0.05, policy=DecisionPolicy.SEQUENTIAL).units_total
+    assert planned / once == pytest.approx(1.03, abs=0.006)
+    assert 1.3 < always / once < 1.8
+
+
+def test_repeated_observations_and_quantiles_are_planned() -> None:
+    plain = plan_power(MetricKind.CONTINUOUS, 10.0, 5.0, 0.05).units_total
+    # Ten observations that are all alike tell as much as one; ten independent ones as much as ten units.
+    alike = plan_power(MetricKind.CONTINUOUS, 10.0, 5.0, 0.05, observations=10.0, correlation=1.0).units_total
+    apart = plan_power(MetricKind.CONTINUOUS, 10.0, 5.0, 0.05, observations=10.0).units_total
+    assert alike == plain
+    assert apart == pytest.approx(plain / 10, rel=0.02)
+    # The median of a normal distribution: its error is sqrt(pi / 2) times that of the mean.
+    density = 1 / (5.0 * math.sqrt(2 * math.pi))
+    median = plan_power(MetricKind.CONTINUOUS, 10.0, None, 0.05, quantile=0.5, density=density).units_total
+    assert median == pytest.approx(plain * math.pi / 2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"looks": 21}, "looks"),
+        ({"observations": 0.5}, "observations_per_unit"),
+        ({"correlation": 1.1}, "correlation"),
+        ({"quantile": 1.0, "density": 1.0}, "quantile"),
+        ({"quantile": 0.5}, "density"),
+        ({"quantile": 0.5, "density": 0.0}, "density"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(more: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        plan_power(MetricKind.CONTINUOUS, 10.0, 5.0, 0.05, **more)
+    assert [violation.field for violation in caught.value.violations] == [field]
+
+
+def test_a_running_experiment_tells_what_today_finds_and_when_it_is_done() -> None:
+    """The smallest change that is found and the needed units follow from one another."""
+    for policy in ("fixed_horizon", "sequential"):
+        outcomes = running(n=200, mde=0.02, min_samples=2, policy=policy)
+        found = experiment_power(outcomes.record, outcomes.data(), NOW)
+        assert found.units_missing > 0
+        # Errors shrink with the root of the units.
+        assert found.mde == pytest.approx(0.02 * math.sqrt(found.units_total / 400), rel=0.02)
+        assert found.expected_at == NOW + timedelta(days=found.days)
+        assert found.units_per_day == pytest.approx(200.0)
+
+
+def test_a_draft_takes_its_baseline_from_an_earlier_experiment() -> None:
+    earlier = running(n=200, mde=0.02)
+    draft = make_record([TIME], {"a": 50, "b": 50}, mde=0.02, min_samples=2)
+    own = experiment_power(earlier.record, earlier.data(), NOW)
+    found = draft_power(draft.spec, (earlier.record, earlier.data()), NOW)
+    assert found.units_total == pytest.approx(own.units_total, rel=0.25)
+    assert (found.baseline, found.units_missing) == ("a in search", found.units_total)
+    assert found.days == pytest.approx(found.units_total / 200.0)
+    assert math.isnan(found.achieved_power)
+    none = draft_power(draft.spec, None, NOW)
+    assert (none.units_total, "no earlier experiment on agent/search-agent" in none.reason) == (0, True)

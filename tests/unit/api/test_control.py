@@ -30,6 +30,7 @@ class Methods:
         return self.answer
 
     analyze = get_status = list_status = get_series = power = _any
+    list_decisions = replay = get_distribution = get_power_curve = get_full_report = _any
 
 
 @pytest.fixture

@@ -10,19 +10,26 @@ from typing import Any
 import pytest
 
 from sortition.analyzer.result import (
+    AlwaysValid,
     AnalysisResult,
     Comparison,
+    DataQuality,
     Guardrail,
     Interval,
+    Look,
+    Posterior,
     PowerResult,
+    QualityPart,
+    ReachedDecision,
     RecommendationKind,
     SampleRatio,
+    Segment,
     SeriesPoint,
     VariantMetric,
     VariantSummary,
 )
 from sortition.api.convert import analysis_to_proto, power_to_proto, series_point_to_proto, timestamp
-from sortition.model import ExperimentStatus
+from sortition.model import DecisionPolicy, ExperimentStatus
 from sortition.rpc.v1 import analysis_pb2
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=timezone.utc)
@@ -44,6 +51,10 @@ KNOWN = Comparison(
     significant=True,
     improvement=True,
     reason="r",
+    posterior=Posterior(0.999, -1.4, 0.01, Interval(-1.9, -0.9), 0.9, "flat"),
+    always_valid=AlwaysValid("asymptotic_cs", Interval(-3, 0.5), Interval(-0.8, 0.1), 0.07),
+    variance_reduction=0.4,
+    standard_error=0.25,
 )
 UNKNOWN = Comparison(variant="fast", metric="time", method="welch_t", reason="one observation")
 
@@ -64,7 +75,7 @@ def result(kind: RecommendationKind = RecommendationKind.SHIP) -> AnalysisResult
         ),
         comparisons=(UNKNOWN, KNOWN),
         guardrails=(Guardrail("found", "fast", True, "intact"),),
-        sample_ratio=SampleRatio(math.nan, "unknown"),
+        sample_ratio=SampleRatio(math.nan, "unknown", 0.5, -1.25),
         units=7,
         min_samples=40,
         winner="fast",
@@ -72,6 +83,14 @@ def result(kind: RecommendationKind = RecommendationKind.SHIP) -> AnalysisResult
         recommendation_kind=kind,
         recommendation="Ship it.",
         warnings=("w",),
+        policy=DecisionPolicy.GROUP_SEQUENTIAL,
+        provisional=True,
+        horizon=400,
+        looks=(Look(40, 41, NOW, 0.1, 4.9, 1e-6, 2e-6), Look(400, information=1.0)),
+        reached=ReachedDecision("d1", NOW, 41, RecommendationKind.SHIP, "fast", "Ship fast."),
+        settled=True,
+        quality=DataQuality(0.5, (QualityPart("split", 0.5, "uneven"), QualityPart("daily_rate", math.nan, "too few"))),
+        segments=(Segment("device", "other", (VariantMetric("fast", "time", 3),), (KNOWN,)),),
     )
 
 
@@ -85,7 +104,9 @@ def test_unknown_figures_are_absent_and_known_ones_are_there() -> None:
     assert present(message.comparisons[0]) == set()
     assert message.comparisons[0].reason == "one observation"
     figures = {"difference", "relative", "p_value", "p_adjusted", "df", "effect_size", "chance_to_beat", "quantile"}
-    assert present(message.comparisons[1]) == figures | {"interval", "relative_interval"}
+    figures |= {"variance_reduction", "standard_error"}
+    nested = {"interval", "relative_interval", "posterior", "always_valid"}
+    assert present(message.comparisons[1]) == figures | nested
     for name in figures:
         assert getattr(message.comparisons[1], name) == getattr(KNOWN, name), name
     assert (message.comparisons[1].interval.lower, message.comparisons[1].interval.upper) == (-2, -1)
@@ -105,6 +126,30 @@ def test_every_field_of_a_result_is_in_its_message() -> None:
     }
     filled = {field.name for field, _ in message.ListFields()}
     assert filled == {field.name for field in dataclasses.fields(AnalysisResult)}
+
+
+def test_the_parts_of_a_result_are_in_its_message_whole() -> None:
+    """Every field of every part, so that none is forgotten on the way."""
+
+    def check(part: Any, message: Any) -> None:
+        for field in dataclasses.fields(part):
+            value, found = getattr(part, field.name), getattr(message, field.name)
+            if dataclasses.is_dataclass(value):
+                check(value, found)
+            elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+                assert len(found) == len(value), field.name
+                for one, other in zip(value, found, strict=True):
+                    check(one, other)
+            elif isinstance(value, Interval):
+                assert math.isnan(value.lower) or (found.lower, found.upper) == value, field.name
+            elif isinstance(value, float):
+                assert (
+                    (field.name == "share" or not message.HasField(field.name)) if math.isnan(value) else found == value
+                )
+            elif isinstance(value, (int, str)) and not hasattr(value, "value"):
+                assert found == value, field.name
+
+    check(result(), analysis_to_proto(result()))
 
 
 @pytest.mark.parametrize("kind", list(RecommendationKind))

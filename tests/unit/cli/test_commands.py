@@ -12,7 +12,7 @@ import pytest
 from google.protobuf import json_format
 
 from commands import Run
-from sortition.errors import AlreadyExists, FailedPrecondition, NotFound
+from sortition.errors import AlreadyExists, FailedPrecondition, NotFound, Unavailable
 from sortition.model.file import dump_experiment, parse_experiment
 from sortition.model.wire import spec_to_proto
 from sortition.rpc.v1 import admin_pb2, analysis_pb2, experiment_pb2
@@ -76,7 +76,10 @@ def test_json_is_one_document_in_the_order_and_names_of_the_contract(run: Run, s
     assert ended.err == ""
     document = ended.document
     assert json_format.ParseDict(document, analysis_pb2.AnalysisResult()) == make_result()
-    assert list(document) == [field.name for field in analysis_pb2.AnalysisResult.DESCRIPTOR.fields]
+    # Messages that are absent have no place; everything else has, whatever its value.
+    fields = analysis_pb2.AnalysisResult.DESCRIPTOR.fields
+    there = [field.name for field in fields if not field.has_presence or make_result().HasField(field.name)]
+    assert list(document) == there
     assert list(document["variants"][0]) == ["name", "control", "weight", "units", "share"]
     # A zero is there, a figure that cannot be known is not.
     assert document["metrics"][4]["se"] == 0.0
@@ -127,10 +130,55 @@ def test_pages_are_collected_up_to_the_limit(run: Run, sidecar: Canned) -> None:
 
 def test_create_checks_only_when_asked(run: Run, sidecar: Canned, file: Path) -> None:
     sidecar.answers("Admin/CreateExperiment", stored("EXPERIMENT_STATUS_DRAFT"))
+    sidecar.answers("Analysis/Power", analysis_pb2.PowerResult(units_per_variant=10, units_total=20))
     assert run("create", file, "--check").code == 0
     assert run("create", file).code == 0
-    assert [each.validate_only for each in sidecar.asked] == [True, False]
-    assert sidecar.asked[0].spec == spec_to_proto(parse_experiment(EXPERIMENT))
+    asked = [each for each in sidecar.asked if isinstance(each, admin_pb2.CreateExperimentRequest)]
+    assert [each.validate_only for each in asked] == [True, False]
+    assert asked[0].spec == spec_to_proto(parse_experiment(EXPERIMENT))
+
+
+def test_create_says_how_many_units_are_needed(run: Run, sidecar: Canned, file: Path) -> None:
+    draft = stored("EXPERIMENT_STATUS_DRAFT")
+    sidecar.answers("Admin/CreateExperiment", draft)
+    sidecar.answers(
+        "Analysis/Power",
+        analysis_pb2.PowerResult(
+            units_per_variant=10, units_total=20, baseline="old in before", policy="DECISION_POLICY_SEQUENTIAL"
+        ),
+    )
+    shown = run("create", file).out
+    assert "sequential: at most 10 units per variant, 20 in total" in shown
+    assert "baseline: old in before" in shown
+    assert sidecar.asked[-1].spec == draft.spec
+    # The draft is stored; that nothing can be said about its size is no failure.
+    sidecar.answers("Analysis/Power", Unavailable("the database is away"))
+    ended = run("create", file)
+    assert (ended.code, "the database is away" in ended.out) == (0, True)
+
+
+def test_a_replay_that_differs_ends_with_1(run: Run, sidecar: Canned) -> None:
+    decision = analysis_pb2.StoredDecision(id="d1", kind="reached", winner="new", analysis=make_result())
+    same = analysis_pb2.ReplayResponse(decision=decision, experiment="search-strategy", identical=True)
+    other = analysis_pb2.ReplayResponse(decision=decision, differences=["comparisons[0].p_value: 0.1 is now 0.2"])
+    sidecar.answers("Analysis/Replay", same, other, other)
+    ended = run("replay", "d1")
+    assert (ended.code, "identical to the last bit" in ended.out) == (0, True)
+    assert sidecar.asked[0].decision_id == "d1"
+    ended = run("replay", "d1")
+    assert ended.code == 1
+    assert "NOT the same" in ended.out
+    assert "comparisons[0].p_value: 0.1 is now 0.2" in ended.out
+    ended = run("replay", "d1", "-o", "json")
+    assert (ended.code, ended.document["identical"]) == (1, False)
+
+
+def test_decisions_are_listed(run: Run, sidecar: Canned) -> None:
+    decision = analysis_pb2.StoredDecision(id="d1", kind="reached", winner="new", should_ship=True)
+    sidecar.answers("Analysis/ListDecisions", analysis_pb2.ListDecisionsResponse(decisions=[decision]))
+    row = run("decisions", "search-strategy").out
+    assert [word in row for word in ("d1", "reached", "new", "yes")] == [True] * 4
+    assert sidecar.asked[0].key == "search-strategy"
 
 
 def test_start_of_a_file_creates_and_starts(run: Run, sidecar: Canned, file: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_named_state_directory_means_its_own_sidecar(run: Run, sidecar: Canned
         (["list", "-o", "xml"], "xml"),
         (["power"], "--baseline"),
         (["power", "k", "--mde", "0.1"], "not both"),
-        (["power", "--baseline", "1", "--mde", "1", "--kind", "count"], "--kind"),
+        (["power", "--baseline", "1", "--mde", "1", "--kind", "colour"], "--kind"),
         (["promote"], "give KEY"),
         (["promote", "k", "--subject", "a"], "give KEY"),
         (["promote", "k", "--version", "2"], "--version belongs"),

@@ -192,3 +192,15 @@ def test_the_decorator(sidecar: Any) -> None:
     ordinary: Any = lambda session, *, trial: None  # noqa: E731
     with pytest.raises(TypeError, match="use Client"):
         client.experiment("search-agent", unit="session")(ordinary)
+
+
+def test_outcomes_say_what_they_are_broken_down_by(sidecar: Any) -> None:
+    async def main() -> None:
+        async with AsyncClient(sidecar.target, timeout_s=5) as client:
+            async with client.assign("search-agent", unit="s1", dimensions={"device": "mobile"}) as trial:
+                trial.record(dimensions={"intent": "buy"}, tokens=1)
+            await client.record("search-strategy", {"rating": 4}, unit="s1", dimensions={"device": "tablet"})
+
+    asyncio.run(main())
+    found = [dict(outcome.dimensions) for outcome in sidecar.recorded]
+    assert found == [{"device": "mobile", "intent": "buy"}, {"device": "tablet"}]

@@ -299,3 +299,54 @@ def test_the_inner_error_is_not_hidden_by_a_failed_delivery(sidecar: Any) -> Non
         assert client.stats.waiting == 1
         with pytest.raises(SidecarUnavailable):
             client.assign("search-agent", unit="s2")
+
+
+def test_outcomes_say_what_they_are_broken_down_by(sidecar: Any, client: Client) -> None:
+    with client.assign("search-agent", unit="s1", dimensions={"device": "mobile", "plan": None}) as trial:
+        trial.record(tokens=1)
+        trial.record(dimensions={"intent": "buy", "device": "tablet"}, cost=2.5)
+    with client.assign("search-agent", unit="s2") as trial:
+        trial.record(tokens=1)
+    assert [dict(outcome.dimensions) for outcome in sidecar.recorded] == [{"device": "tablet", "intent": "buy"}, {}]
+    assert "dimensions" not in sidecar.metrics[0]
+
+
+def test_every_outcome_of_a_large_trial_says_it(sidecar: Any, client: Client) -> None:
+    with client.assign("search-agent", unit="s1", dimensions={"device": "mobile"}) as trial:
+        trial.record(tokens=list(range(600)))
+    assert [dict(outcome.dimensions) for outcome in sidecar.recorded] == [{"device": "mobile"}] * 3
+
+
+def test_a_metric_may_be_called_as_the_argument_is(sidecar: Any, client: Client) -> None:
+    with client.assign("search-agent", unit="s1") as trial:
+        trial.record({"dimensions": 3.0})
+    assert sidecar.metrics[0]["dimensions"] == 3.0
+
+
+def test_what_became_known_later_says_it_too(sidecar: Any, client: Client) -> None:
+    client.record("search-strategy", {"rating": 4}, unit="s1", variant="combined", dimensions={"device": "mobile"})
+    (outcome,) = sidecar.recorded
+    assert dict(outcome.dimensions) == {"device": "mobile"}
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "told"),
+    [
+        ({"device": 7}, "device must be text, but is int"),
+        ({7: "mobile"}, "a name must be text, but is int"),
+        ({"device": "x" * 129}, "device has 129 bytes; the limit is 128"),
+        ({"é" * 65: "x"}, "a name has 130 bytes; the limit is 128"),
+        ({"device": "\ud800"}, "cannot be written as UTF-8"),
+        ({f"d{number}": "x" for number in range(17)}, "has 17; the limit is 16"),
+    ],
+)
+def test_levels_that_cannot_be_sent_cost_no_outcome(sidecar: Any, client: Client, dimensions: Any, told: str) -> None:
+    with client.assign("search-agent", unit="s1", dimensions=dimensions) as trial:
+        trial.record(tokens=1)
+    (outcome,) = sidecar.recorded
+    assert dict(outcome.dimensions) == {}
+    assert sidecar.metrics[0]["tokens"] == 1
+    assert client.stats.refused == 1
+    with Client(sidecar.target, timeout_s=5, on_error="raise") as strict, pytest.raises(InvalidArgument) as caught:
+        strict.assign("search-agent", unit="s1", dimensions=dimensions)
+    assert told in str(caught.value)

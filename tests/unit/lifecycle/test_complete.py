@@ -229,7 +229,7 @@ def test_a_decision_does_not_move_when_an_outcome_comes_late(world: World) -> No
     running(world, CLEAR)
     live = world.experiments.analyze("default", "search-strategy")
     with world.db.read() as tx:
-        before = decisions.latest(tx, world.experiments.get("default", "search-strategy").id)
+        before = decisions.latest(tx, world.experiments.get("default", "search-strategy").id, "complete")
     assert before is None
     # Recorded in time at a sidecar that could not flush before the experiment was completed elsewhere.
     world.run({"old": 1.0, "new": 0.0}, units=400)

@@ -75,11 +75,10 @@ def test_everything_is_refused_at_once(world: World, validate_only: bool) -> Non
     world.subjects.create("default", world.ref, BULKY, world.ann)
     world.create()
     stored = world.dump()
-    spec = world.spec(variants=arms({"more": "y" * 200}), decision={"policy": "sequential"})
+    spec = world.spec(variants=arms({"more": "y" * 200}))
     with pytest.raises(InvalidArgument) as caught:
         world.experiments.create(spec, Actor("n" * 129, "ä" * 513), validate_only=validate_only)
     assert {violation.field for violation in caught.value.violations} == {
-        "decision.policy",
         "variants[1].config",
         "actor.name",
         "actor.reason",
@@ -133,11 +132,8 @@ def test_an_update_is_checked_like_a_new_one(world: World) -> None:
     world.create()
     stored = world.dump()
     with pytest.raises(InvalidArgument) as caught:
-        world.experiments.update(
-            world.spec(variants=arms({"more": "y" * 200}), decision={"policy": "sequential"}), 0, Actor("n" * 129)
-        )
+        world.experiments.update(world.spec(variants=arms({"more": "y" * 200})), 0, Actor("n" * 129))
     assert [violation.field for violation in caught.value.violations] == [
-        "decision.policy",
         "variants[1].config",
         "actor.name",
     ]

@@ -17,6 +17,9 @@ QUESTIONS: dict[str, Question] = {
     "status": lambda experiments, key: experiments.status("default", key),
     "series": lambda experiments, key: experiments.series("default", key),
     "power": lambda experiments, key: experiments.power("default", key),
+    "distribution": lambda experiments, key: experiments.distribution("default", key),
+    "power curve": lambda experiments, key: experiments.power_curve("default", key),
+    "full_report": lambda experiments, key: experiments.full_report("default", key),
 }
 
 

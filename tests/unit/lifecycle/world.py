@@ -105,8 +105,12 @@ class World:
 
     def run(self, rates: dict[str, float], units: int = 300, key: str = "search-strategy") -> None:
         """Sends `units` through a running experiment; of each variant's, the given share succeeds."""
+        self.run_from(rates, 0, units, key)
+
+    def run_from(self, rates: dict[str, float], first: int, last: int, key: str = "search-strategy") -> None:
+        """Sends the units of these numbers, the last one left out."""
         served = dict.fromkeys(rates, 0)
-        for number in range(units):
+        for number in range(first, last):
             unit = f"unit-{number}"
             variant = self.engine.assign_unit(key, unit, self.organization, now_ms=self.now_ms).variant
             assert variant is not None

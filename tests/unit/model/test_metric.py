@@ -77,6 +77,11 @@ def test_a_guardrail_may_have_a_margin(margin: float) -> None:
         ({"unit": "ä" * 4097}, "unit", "has 8194 bytes"),
         ({"unit": "\ud800"}, "unit", "lone surrogate"),
         ({"speed": 1}, "speed", "is not a known field"),
+        ({"kind": "binary", "prior": {"sd": 1}}, "prior.sd", "is not for a binary metric; give successes and failures"),
+        ({"kind": "continuous", "prior": {"sd": 1, "failures": 1}}, "prior.failures", "give mean and sd"),
+        ({"kind": "continuous", "prior": {"mean": 0}}, "prior.sd", "is required"),
+        ({"kind": "continuous", "prior": {"sd": 0}}, "prior.sd", "greater than 0"),
+        ({"kind": "binary", "prior": {"successes": 2e9}}, "prior.successes", "less than or equal to"),
     ],
 )
 def test_what_does_not_fit_is_refused(fields: dict[str, Any], field: str, why: str) -> None:

@@ -56,7 +56,14 @@ def full() -> ExperimentSpec:
                     "role": "primary",
                     "quantiles": [0.5],
                 },
-                {"name": "found", "kind": "binary", "goal": "maximize", "role": "guardrail", "margin": 0.0},
+                {
+                    "name": "found",
+                    "kind": "binary",
+                    "goal": "maximize",
+                    "role": "guardrail",
+                    "margin": 0.0,
+                    "prior": {"successes": 2},
+                },
                 {
                     "name": "bytes",
                     "kind": "continuous",
@@ -67,7 +74,7 @@ def full() -> ExperimentSpec:
                     "cap_max": 9,
                 },
                 {"name": "calls", "kind": "count", "goal": "minimize", "covariate": "calls before"},
-                {"name": "rate", "kind": "ratio", "goal": "maximize", "role": "secondary"},
+                {"name": "rate", "kind": "ratio", "goal": "maximize", "prior": {"mean": -0.1, "sd": 0.25}},
             ],
             "variants": [
                 {
@@ -85,8 +92,12 @@ def full() -> ExperimentSpec:
                 "mde": 0.0,
                 "power": 0.7,
                 "max_days": 2.5,
-                "policy": "sequential",
+                "policy": "group_sequential",
                 "risk": "high",
+                "looks": [300, 450, 1000],
+                "spending": "kim_demets",
+                "spending_power": 1.5,
+                "correction": "benjamini_hochberg",
             },
             "external_assignment": True,
         },

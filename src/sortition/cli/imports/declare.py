@@ -73,7 +73,8 @@ def declare(
             for index, metric in enumerate(plan.metrics)
         ],
         "variants": [{"name": name, "weight": shares[name], "control": name == control} for name in names],
-        "decision": {"min_samples": max(2, min(_USUAL_SAMPLES, found.units))},
+        # All its outcomes are there at once: one look is all there is.
+        "decision": {"policy": "fixed_horizon", "min_samples": max(2, min(_USUAL_SAMPLES, found.units))},
         "external_assignment": True,
     }
     if organization:
