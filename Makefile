@@ -3,6 +3,8 @@
 #   make test     every test
 #   make check    format, lint, types, layers, generated code, stub
 #   make bench    the figures of the README
+#   make oracles  asks independent engines again what the tests compare with
+#   make simulate           experiments by the thousand: how often the methods are wrong
 #   make simulate-crashes    100,000 lives of a sidecar on a disk that loses what was not synced
 #   make faults   every fault a thousand times over, on the real program and both databases
 #   make mutants  plants bugs and demands that the faults find them
@@ -17,7 +19,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
 CRATES := --package sortition-core --package sortition-codegen
 
-.PHONY: build demo test check bench bench-core faults mutants simulate-crashes simulate-mutants format proto lock audit clean
+.PHONY: build demo test check bench bench-core oracles faults mutants simulate simulate-crashes simulate-mutants format proto lock audit clean
 
 build: $(VENV)/.built
 
@@ -44,9 +46,23 @@ test: build
 check: build
 	$(BIN)/python tools/check.py
 
-bench: build
+bench: build $(VENV)/.oracles
 	$(PIP) install --group bench
 	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-only $(BENCH)
+
+# Engines that other versions or a compiler are needed for are left out where they do not install.
+$(VENV)/.oracles: tests/known_answers/oracles.txt
+	test -x $(VENV)/oracles/bin/python || $(PYTHON) -m venv $(VENV)/oracles
+	PIP_CONSTRAINT= $(VENV)/oracles/bin/python -m pip --quiet --disable-pip-version-check install -r tests/known_answers/oracles.txt
+	for engine in gbstats==0.8.0 savvi==0.3.1; do \
+	  PIP_CONSTRAINT= $(VENV)/oracles/bin/python -m pip --quiet --disable-pip-version-check install --no-deps $$engine \
+	    || echo "$$engine does not install here"; done
+	PIP_CONSTRAINT= $(VENV)/oracles/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation confseq==0.0.11 \
+	  || echo "confseq does not install here; it needs a C++ compiler, CMake and the headers of Boost"
+	@touch $@
+
+oracles: $(VENV)/.oracles
+	$(VENV)/oracles/bin/python tests/known_answers/ask.py $(ORACLES)
 
 bench-core:
 	cargo bench --locked --package sortition-core
@@ -57,6 +73,10 @@ faults: build
 
 mutants: build
 	PYTHONPATH=src:tests $(BIN)/python -m faults.mutants $(MUTANTS)
+
+# make simulate SIMULATE='--only error-mean,returning --runs 2000' runs a part of it.
+simulate: build
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m statistical.campaign $(SIMULATE)
 
 # One seed again, step by step: SORTITION_SIM_SEED=17 cargo test --package sortition-core --test simulation -- --nocapture
 simulate-crashes:

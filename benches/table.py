@@ -26,7 +26,7 @@ class Row:
             self.work,
             f"{_span(self.ours)} {self.unit}",
             f"{self.beside}: {_span(self.theirs)} {self.unit}",
-            f"{median(ratios):.2f}",
+            f"{median(ratios):.2f}" if median(ratios) >= 0.1 else f"{median(ratios):.2g}",
             self.target,
         )
 

@@ -37,7 +37,7 @@ def make_record(
             {"name": name, "weight": weight, "control": place == 0}
             for place, (name, weight) in enumerate(variants.items())
         ],
-        "decision": {"min_samples": 2, **decision},
+        "decision": {"min_samples": 2, "policy": "fixed_horizon", **decision},
         "external_assignment": external,
     }
     return ExperimentRecord(
@@ -105,7 +105,12 @@ class Outcomes:
         for (place, metric, _), cell in sorted(self.daily.items()):
             before = cells.get((place, metric))
             cells[place, metric] = cell if before is None else before.merge(cell)
-        return ExperimentData(units, by_day, cells, dict(self.daily))
+        primary = self.record.spec.metrics.index(self.record.spec.primary)
+        outcomes: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = {}
+        for (place, metric, day), cell in self.daily.items():
+            if metric == primary:
+                outcomes.setdefault(day, np.zeros(count, dtype=np.int64))[place] = cell.n
+        return ExperimentData(units, by_day, cells, dict(self.daily), outcomes_by_day=outcomes)
 
 
 def unit_names(variant: str, number: int) -> list[str]:

@@ -78,6 +78,7 @@ class Delta:
     variant: int = 0
     metric: int = 0
     day: int = DAY
+    level: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,5 +108,5 @@ def contents(db: Database) -> dict[str, list[tuple[Any, ...]]]:
     with db.read() as tx:
         return {
             table: [tuple(row) for row in tx.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")]
-            for table in ("cells", "exposures", "writers")
+            for table in ("cells", "exposures", "segment_cells", "writers")
         }

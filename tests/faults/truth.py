@@ -210,8 +210,8 @@ class Truth:
 def _stored_cells(database: Database) -> dict[CellKey, Cell]:
     merged: dict[CellKey, Cell] = {}
     with database.read() as tx:
-        for row in tx.execute(select_cells()):
-            key, cell = key_of(row), cell_of(row)
+        for row in tx.execute(select_cells(CellKey)):
+            key, cell = key_of(row, CellKey), cell_of(row, CellKey)
             before = merged.get(key)
             merged[key] = cell if before is None else before.merge(cell)
     return merged
