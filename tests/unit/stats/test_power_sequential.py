@@ -82,6 +82,16 @@ def test_error_power_units_and_difference_belong_together() -> None:
     assert float(power_group_sequential(0.2, 3.0 * np.sqrt(2 / (units - 1)), plan)) < 0.9
 
 
+def test_no_power_is_beyond_one() -> None:
+    differences = np.linspace(0, 28, 2000)
+    for power in (
+        power_sequential(differences, 1.0),
+        power_group_sequential(differences, 1.0, group_sequential(20)),
+    ):
+        assert power.max() == pytest.approx(1)
+        assert power.max() <= 1
+
+
 def test_looking_costs_units() -> None:
     """A fixed horizon takes least, a group sequential test little more, looking all the time most."""
     fixed = 2 * (FIXED / 0.1) ** 2

@@ -68,7 +68,7 @@ def power_sequential(
         raise InvalidArgument.of([("tuned_at", f"must be a finite number > 0, but is {tuned_at}")])
     t, z = _planned(looks, alpha, tuned_at)
     drift = _drift(difference, standard_error)
-    return np.where(np.isnan(drift), np.nan, crossings(t, z, np.nan_to_num(drift), 2).sum(axis=-1))
+    return _ever(drift, crossings(t, z, np.nan_to_num(drift), 2))
 
 
 def needed_error_sequential(
@@ -162,8 +162,7 @@ def power_group_sequential(difference: FloatLike, standard_error: FloatLike, pla
     0.79
     """
     drift = _drift(difference, standard_error)
-    found = crossings(plan.information, plan.z, np.nan_to_num(drift), plan.sides).sum(axis=-1)
-    return np.where(np.isnan(drift), np.nan, found)
+    return _ever(drift, crossings(plan.information, plan.z, np.nan_to_num(drift), plan.sides))
 
 
 def needed_error_group_sequential(difference: FloatLike, plan: GroupSequential, power: float = 0.8) -> FloatArray:
@@ -236,3 +235,9 @@ def _drift_for(information: tuple[float, ...], z: tuple[float, ...], sides: int,
         raise InvalidArgument.of([("power", f"of {power} is out of reach with these looks")])
     # Without any drift the test already rejects with alpha: a power below that needs none.
     return float(find_roots(missing, 0.0, MOST_DRIFT, tolerance=1e-13))
+
+
+def _ever(drift: FloatArray, crossed: FloatArray) -> FloatArray:
+    """Returns the probability to cross at any look; NaN for an unknown drift."""
+    # The looks' probabilities are integrals; their sum may go beyond 1 by their rounding.
+    return np.where(np.isnan(drift), np.nan, np.minimum(crossed.sum(axis=-1), 1))
