@@ -3,6 +3,8 @@
 //! A body is a kind and its fields. The effects of a call are a sequence of small operations: which experiment, which cell of it, what
 //! to add there; so a call about many units names each only once.
 
+use std::sync::Arc;
+
 use crate::aggregate::{Address, Effect, Step};
 use crate::cell::Cell;
 use crate::dedup::{ClientWindow, Delivery, Id, KnownKey, WORDS};
@@ -119,20 +121,33 @@ pub enum Operation<'a> {
     /// Something happens to the cell.
     Effect(Effect),
     /// A unit of the experiment was exposed.
-    Expose {
-        /// See [`Exposure`].
-        fingerprint: u64,
-        /// See [`Exposure`].
-        unit_hash: i64,
-        /// See [`Exposure`].
-        variant: u16,
-        /// See [`Exposure`].
-        bucket: u16,
-        /// See [`Exposure`].
-        generation: u32,
-        /// See [`Exposure`].
-        day: i32,
-    },
+    Expose(Exposed),
+}
+
+/// An [`Exposure`] without its experiment, which stands before it.
+#[derive(Clone, Debug)]
+pub struct Exposed {
+    fingerprint: u64,
+    unit_hash: i64,
+    variant: u16,
+    bucket: u16,
+    generation: u32,
+    day: i32,
+}
+
+impl Exposed {
+    /// Says which experiment it was in.
+    pub fn in_experiment(self, experiment_id: Arc<str>) -> Exposure {
+        Exposure {
+            experiment_id,
+            unit_hash: self.unit_hash,
+            fingerprint: self.fingerprint,
+            variant: self.variant,
+            bucket: self.bucket,
+            generation: self.generation,
+            day: self.day,
+        }
+    }
 }
 
 impl Begin {
@@ -361,27 +376,8 @@ impl<'a> Record<'a> {
             CELLS => Self::Cells(all(&mut cursor, |cursor| decode_cell(cursor, false))?),
             LEVEL_CELLS => Self::Cells(all(&mut cursor, |cursor| decode_cell(cursor, true))?),
             EXPOSURES => Self::Exposures(all(&mut cursor, |cursor| {
-                let id = cursor.text()?.into();
-                let Operation::Expose {
-                    fingerprint,
-                    unit_hash,
-                    variant,
-                    bucket,
-                    generation,
-                    day,
-                } = decode_exposure(cursor, 0)?
-                else {
-                    return None;
-                };
-                Some(Exposure {
-                    experiment_id: id,
-                    fingerprint,
-                    unit_hash,
-                    variant,
-                    bucket,
-                    generation,
-                    day,
-                })
+                let experiment_id = cursor.text()?.into();
+                Some(decode_exposed(cursor, 0)?.in_experiment(experiment_id))
             })?),
             CHECKPOINT => Self::Checkpoint {
                 full: cursor.byte()? == 1,
@@ -447,7 +443,7 @@ impl<'a> Effects<'a> {
             }
             REFUSED => Operation::Effect(Effect::Refused),
             LATE => Operation::Effect(Effect::Late),
-            EXPOSE => decode_exposure(cursor, *today)?,
+            EXPOSE => Operation::Expose(decode_exposed(cursor, *today)?),
             _ => return None,
         })
     }
@@ -519,8 +515,8 @@ fn decode_cell(cursor: &mut Cursor, levels: bool) -> Option<(Address, Cell)> {
     Some((address, Cell::decode(cursor.counted()?)?))
 }
 
-fn decode_exposure<'a>(cursor: &mut Cursor, today: i32) -> Option<Operation<'a>> {
-    Some(Operation::Expose {
+fn decode_exposed(cursor: &mut Cursor, today: i32) -> Option<Exposed> {
+    Some(Exposed {
         fingerprint: u64::from_le_bytes(cursor.array()?),
         unit_hash: i64::from_le_bytes(cursor.array()?),
         variant: cursor.narrow()?,

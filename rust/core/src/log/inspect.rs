@@ -116,7 +116,7 @@ fn count(report: &mut SegmentReport, mut effects: Effects) {
     while let Some(Some(operation)) = effects.next() {
         match operation {
             Operation::Effect(Effect::Add { .. }) => report.observations += 1,
-            Operation::Expose { .. } => report.exposures += 1,
+            Operation::Expose(_) => report.exposures += 1,
             _ => {}
         }
     }

@@ -613,26 +613,8 @@ impl Gathered {
                         effect.apply(self.cells.entry(address.clone()).or_insert_with(new));
                     }
                 }
-                Operation::Expose {
-                    fingerprint,
-                    unit_hash,
-                    variant,
-                    bucket,
-                    generation,
-                    day,
-                } => {
-                    let exposure = Exposure {
-                        experiment_id: Arc::clone(&experiment),
-                        unit_hash,
-                        fingerprint,
-                        variant,
-                        bucket,
-                        generation,
-                        day,
-                    };
-                    if self.exposed.insert(fingerprint) {
-                        self.exposures.push(exposure);
-                    }
+                Operation::Expose(exposed) => {
+                    self.expose(exposed.in_experiment(Arc::clone(&experiment)));
                 }
             }
         }
