@@ -8,7 +8,15 @@ from sortition.errors import InvalidArgument
 from sortition.stats.arrays import FloatArray, FloatLike, check_share, floats
 from sortition.stats.distributions import critical_at, normal_cdf, normal_quantile
 
-__all__ = ["check_allocation", "mde_from_error", "needed_error", "power_from_error", "units_of_spread"]
+__all__ = [
+    "check_allocation",
+    "error_of_spread",
+    "mde_from_error",
+    "needed_error",
+    "power_from_error",
+    "units_of_spread",
+    "whole_units",
+]
 
 
 def power_from_error(difference: FloatLike, standard_error: FloatLike, alpha: float = 0.05) -> FloatArray:
@@ -91,3 +99,17 @@ def units_of_spread(
     ratio = check_allocation(allocation)
     with np.errstate(all="ignore"):
         return np.asarray((1 + 1 / ratio) * (floats(sd) / needed_error(difference, alpha, power)) ** 2)
+
+
+def error_of_spread(sd: FloatLike, units: FloatLike, allocation: FloatLike) -> FloatArray:
+    """Returns the standard error of the difference of two means of units of that spread; `units` are the control's."""
+    with np.errstate(all="ignore"):
+        return np.asarray(floats(sd) * np.sqrt((1 + 1 / check_allocation(allocation)) / floats(units)))
+
+
+def whole_units(units: FloatLike, *, tolerance: float = 1e-12) -> FloatArray:
+    """Returns the whole number of units that has the power, at least 2.
+
+    A number that is whole but for its last digits, by no more than `tolerance` of it, is not rounded up by them.
+    """
+    return np.asarray(np.maximum(np.ceil(floats(units) * (1 - tolerance)), 2))

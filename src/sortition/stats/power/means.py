@@ -9,14 +9,20 @@ from sortition.errors import InvalidArgument
 from sortition.stats.arrays import FloatArray, FloatLike, check_share, floats
 from sortition.stats.distributions import critical_at, normal_quantile
 from sortition.stats.noncentral import exceeding
-from sortition.stats.power.errors import check_allocation, mde_from_error, power_from_error, units_of_spread
+from sortition.stats.power.errors import (
+    check_allocation,
+    mde_from_error,
+    power_from_error,
+    units_of_spread,
+    whole_units,
+)
 from sortition.stats.roots import find_roots
 
 __all__ = ["mde_mean", "power_mean", "sample_size_mean", "unit_sd"]
 
 # In all. From here on t differs from the normal distribution by less than rounding, and by less than two units.
 _NORMAL_FROM = 1e9
-# A whole number of units that just has the power is not rounded up by the last digits of a root.
+# How far a root may be from the whole number that it is.
 _WHOLE = 1e-9
 # The t distribution asks for about z²/2 units more in all than the normal one, and at tiny levels for some hundreds.
 _MOST_DOUBLINGS = 30
@@ -136,7 +142,7 @@ def sample_size_mean(
         high, more = np.where(short, high + more, high), more * 2
     exact = find_roots(spare, low, high, tolerance=_TOLERANCE)
     units = np.where(small, np.where(spare(low) >= 0, low, exact), least)
-    return np.asarray(np.maximum(np.ceil(units * (1 - _WHOLE)), 2))
+    return whole_units(units, tolerance=_WHOLE)
 
 
 def mde_mean(

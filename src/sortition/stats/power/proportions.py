@@ -6,13 +6,11 @@ import numpy as np
 
 from sortition.stats.arrays import FloatArray, FloatLike, check_share, floats
 from sortition.stats.distributions import critical_at, normal_cdf, normal_quantile
-from sortition.stats.power.errors import check_allocation
+from sortition.stats.power.errors import check_allocation, whole_units
 from sortition.stats.roots import find_roots
 
 __all__ = ["mde_proportion", "power_proportion", "sample_size_proportion"]
 
-# A whole number of units that just has the power is not rounded up by the last digits.
-_WHOLE = 1e-12
 _TOLERANCE = 1e-14
 
 
@@ -77,7 +75,7 @@ def sample_size_proportion(
         pooled, unpooled = _spreads(first, second, check_allocation(allocation))
         reach = critical_at(alpha, np.inf) * pooled + normal_quantile(power) * unpooled
         units = (reach / (second - first)) ** 2
-        return np.maximum(np.ceil(units * (1 - _WHOLE)), 2)
+    return whole_units(units)
 
 
 def mde_proportion(

@@ -6,12 +6,15 @@ import numpy as np
 
 from sortition.errors import InvalidArgument
 from sortition.stats.arrays import FloatArray, FloatLike, floats
-from sortition.stats.power.errors import check_allocation, mde_from_error, power_from_error, units_of_spread
+from sortition.stats.power.errors import (
+    error_of_spread,
+    mde_from_error,
+    power_from_error,
+    units_of_spread,
+    whole_units,
+)
 
 __all__ = ["mde_quantile", "power_quantile", "sample_size_quantile"]
-
-# A whole number of units that just has the power is not rounded up by the last digits.
-_WHOLE = 1e-12
 
 
 def power_quantile(
@@ -48,7 +51,7 @@ def power_quantile(
     >>> round(float(power_quantile(0.2, 0.5, 0.398942, 617)), 3)
     0.8
     """
-    error = _spread(q, density, design_effect) * np.sqrt((1 + 1 / check_allocation(allocation)) / floats(observations))
+    error = error_of_spread(_spread(q, density, design_effect), observations, allocation)
     return power_from_error(difference, error, alpha)
 
 
@@ -85,7 +88,7 @@ def sample_size_quantile(
     617.0
     """
     needed = units_of_spread(difference, _spread(q, density, design_effect), alpha, power, allocation)
-    return np.asarray(np.maximum(np.ceil(needed * (1 - _WHOLE)), 2))
+    return whole_units(needed)
 
 
 def mde_quantile(
@@ -117,7 +120,7 @@ def mde_quantile(
     >>> round(float(mde_quantile(0.5, 0.398942, 617)), 3)
     0.2
     """
-    error = _spread(q, density, design_effect) * np.sqrt((1 + 1 / check_allocation(allocation)) / floats(observations))
+    error = error_of_spread(_spread(q, density, design_effect), observations, allocation)
     return mde_from_error(error, alpha, power)
 
 

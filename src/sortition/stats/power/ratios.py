@@ -8,12 +8,15 @@ import numpy as np
 
 from sortition.errors import InvalidArgument
 from sortition.stats.arrays import FloatArray, FloatLike, floats
-from sortition.stats.power.errors import check_allocation, mde_from_error, power_from_error, units_of_spread
+from sortition.stats.power.errors import (
+    error_of_spread,
+    mde_from_error,
+    power_from_error,
+    units_of_spread,
+    whole_units,
+)
 
 __all__ = ["UnitMoments", "mde_ratio", "power_ratio", "sample_size_ratio"]
-
-# A whole number of units that just has the power is not rounded up by the last digits.
-_WHOLE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def power_ratio(
     >>> round(float(power_ratio(0.5, UnitMoments.of(20, 8, 4, 2, 0.5), 330)), 3)
     0.8
     """
-    return power_from_error(difference, _error(unit, units, allocation), alpha)
+    return power_from_error(difference, error_of_spread(unit.sd, units, allocation), alpha)
 
 
 def sample_size_ratio(
@@ -128,7 +131,7 @@ def sample_size_ratio(
     330.0
     """
     units = units_of_spread(difference, unit.sd, alpha, power, allocation)
-    return np.asarray(np.maximum(np.ceil(units * (1 - _WHOLE)), 2))
+    return whole_units(units)
 
 
 def mde_ratio(
@@ -151,9 +154,4 @@ def mde_ratio(
     >>> round(float(mde_ratio(UnitMoments.of(20, 8, 4, 2, 0.5), 330)), 3)
     0.5
     """
-    return mde_from_error(_error(unit, units, allocation), alpha, power)
-
-
-def _error(unit: UnitMoments, units: FloatLike, allocation: FloatLike) -> FloatArray:
-    with np.errstate(all="ignore"):
-        return np.asarray(unit.sd * np.sqrt((1 + 1 / check_allocation(allocation)) / floats(units)))
+    return mde_from_error(error_of_spread(unit.sd, units, allocation), alpha, power)
