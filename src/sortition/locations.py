@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["DEFAULT_TARGET", "endpoint_file", "log_dir", "state_dir", "tokens_file"]
+__all__ = ["DEFAULT_TARGET", "database_file", "endpoint_file", "log_dir", "state_dir", "tokens_file"]
 
 DEFAULT_TARGET = "127.0.0.1:7117"
 """Where a sidecar listens unless told otherwise."""
@@ -17,6 +17,11 @@ def state_dir(configured: str | os.PathLike[str] | None = None) -> Path:
     """Returns the state directory: `configured`, else SORTITION_STATE_DIR, else the user's own."""
     chosen = configured or os.environ.get("SORTITION_STATE_DIR")
     return Path(chosen).expanduser() if chosen else platformdirs.user_state_path("sortition")
+
+
+def database_file(state: Path) -> Path:
+    """Returns the SQLite database, unless another is configured."""
+    return state / "sortition.db"
 
 
 def endpoint_file(state: Path) -> Path:

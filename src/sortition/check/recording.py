@@ -20,6 +20,7 @@ from sortition.check.finding import Failed, Probe
 from sortition.core import UNIT_BUCKETS, Cell, Engine, unit_bucket
 from sortition.flusher import Flusher
 from sortition.lifecycle import Actor, Experiments, SnapshotKeeper
+from sortition.locations import database_file
 from sortition.model import ExperimentSpec, validate
 from sortition.rpc.v1 import assignment_pb2, recording_pb2
 from sortition.store import BatchWriter, Database, cells, sqlite_url
@@ -97,7 +98,7 @@ def _round_trip(folder: Path) -> _Round:
     """Records, flushes in the middle, loses the process in the middle, sends again, and analyzes."""
     told = _Told()
     identity = os.urandom(16)
-    with closing(Database.open(sqlite_url(folder / "sortition.db"))) as db:
+    with closing(Database.open(sqlite_url(database_file(folder)))) as db:
 
         def started() -> tuple[Engine, Flusher, Experiments]:
             engine = Engine(unit_key=db.installation_key, log_dir=folder / "log", log_identity=identity)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sortition.check.finding import Failed, Probe, Skipped
 from sortition.core import log_inspect
-from sortition.locations import log_dir
+from sortition.locations import database_file, log_dir
 from sortition.store import sqlite_url
 from sortition.store.inspection import Inspection, inspect_database
 
@@ -44,7 +44,7 @@ def inspected(settings: Settings) -> Inspection:
         StoreError: It cannot be used.
         StoreUnavailable: It cannot be reached.
     """
-    own = settings.state_dir / "sortition.db"
+    own = database_file(settings.state_dir)
     if settings.database_url is None and not own.exists():
         raise Skipped(f"{own} is not there; a sidecar makes it")
     return inspect_database(settings.database_url or sqlite_url(own), timeout_s=settings.database_timeout_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from sortition.cli.exit_codes import ExitCode
 from sortition.cli.group import say
 from sortition.cli.session import Output
+from sortition.cli.settings_options import Config, DatabaseUrl, StateDir
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -41,13 +41,9 @@ def check(
     only: Annotated[
         list[_Area] | None, typer.Option(metavar="AREA", help="Only this area; may be given several times.")
     ] = None,
-    state_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="The sidecar's state directory.")] = None,
-    database_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The database; default: as for serve.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; default: SORTITION_CONFIG.")
-    ] = None,
+    state_dir: StateDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to write the answer.")] = Output.TABLE,
 ) -> None:
     """Check that this installation draws fairly, computes rightly, and records exactly; exit with 1 when not.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from sortition.cli.settings_options import Config, DatabaseUrl, StateDir
 
 __all__ = ["register"]
 
@@ -23,13 +24,9 @@ def compact(
         typer.Option(min=1, max=36_500, metavar="DAYS", help="Who counted nothing for so long is merged."),
     ] = 30,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be merged.")] = False,
-    state_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="The sidecar's state directory.")] = None,
-    database_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The database; default: as for serve.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; default: SORTITION_CONFIG.")
-    ] = None,
+    state_dir: StateDir = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
 ) -> None:
     """Merge what sidecars that are gone have written; no count changes.
 
@@ -39,11 +36,11 @@ def compact(
     import time
     from contextlib import closing
 
-    from sortition import settings
+    from sortition import locations, settings
     from sortition.store import Database, compaction, sqlite_url
 
     chosen = settings.load({"state_dir": state_dir, "database_url": database_url}, config=config)
-    url = chosen.database_url or sqlite_url(chosen.state_dir / "sortition.db")
+    url = chosen.database_url or sqlite_url(locations.database_file(chosen.state_dir))
     with closing(Database.open(url, create=False, timeout_s=chosen.database_timeout_s)) as db:
         merged = compaction.compact(db, int(time.time()) // _DAY_S - idle_days + 1, dry_run=dry_run)
     verb = "would be merged" if dry_run else "merged"

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sortition.cli.settings_options import Config
+
 __all__ = ["register"]
 
 
@@ -58,9 +60,7 @@ def serve(
         float | None, typer.Option(help="Seconds given to calls under way, and to the last flush.")
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; default: SORTITION_CONFIG.")
-    ] = None,
+    config: Config = None,
 ) -> None:
     """Run a sidecar until it is told to stop.
 
