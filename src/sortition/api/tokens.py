@@ -19,7 +19,6 @@ import os
 import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from sortition.errors import (
     ResourceExhausted,
     SettingsError,
 )
+from sortition.files import replace_file
 
 __all__ = ["MAX_TOKENS", "Token", "create_token", "read_tokens", "revoke_token", "token_id"]
 
@@ -219,8 +219,7 @@ def _changing(path: Path) -> Iterator[list[Token]]:
         yield tokens
         content = json.dumps({"tokens": [_to_json(token) for token in tokens]}, indent=1).encode() + b"\n"
         with _usable(path):
-            _replace(path, content)
-            os.fsync(directory)
+            replace_file(path, content)
     finally:
         os.close(directory)
 
@@ -231,17 +230,3 @@ def _usable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _unusable(path, f"cannot be written ({error.strerror})") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Puts a new file, 0600, in the place of the old one: whoever reads it sees one of them, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

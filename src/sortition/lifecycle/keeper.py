@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import structlog
 
 from sortition.core import Engine
 from sortition.errors import SortitionError
+from sortition.files import replace_file
 from sortition.lifecycle.snapshot import compile_snapshot, snapshot_version
 from sortition.rpc.v1 import snapshot_pb2
 from sortition.store.database import Database
@@ -149,7 +149,7 @@ class SnapshotKeeper:
 
     def _keep(self, snapshot: bytes) -> None:
         try:
-            _write(self._path, snapshot)
+            replace_file(self._path, snapshot)
         except OSError as error:
             _log.error("last good snapshot not written", path=str(self._path), error=str(error))
 
@@ -174,25 +174,3 @@ def load_local(engine: Engine, path: Path) -> bool:
     if loaded:
         _log.warning("answering from the last good snapshot", version=engine.snapshot_version)
     return loaded
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replaces a file so that at every moment, a power cut included, there is the old or the new one whole."""
-    # A fixed name: what a crash leaves behind is overwritten, not collected. One process owns the directory.
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
 from sortition import locations
 from sortition.core import file_identity
 from sortition.errors import FailedPrecondition, SettingsError, StoreUnavailable
+from sortition.files import replace_file
 from sortition.store.naming import MAX_NAME, Identity, base_name
 
 __all__ = ["StateDirectory"]
@@ -86,7 +86,7 @@ class StateDirectory:
             identity = bytes.fromhex(kept)
         except FileNotFoundError:
             identity = secrets.token_bytes(_IDENTITY_BYTES)
-            _write(path, f"{identity.hex()}\n{place}\n".encode())
+            replace_file(path, f"{identity.hex()}\n{place}\n".encode())
             return identity
         except ValueError:
             identity, known = b"", ""
@@ -116,7 +116,7 @@ class StateDirectory:
         try:
             with state._acquire(path / "lock"):
                 identity = kept.read_text("ascii").split("\n")[0]
-                _write(kept, f"{identity}\n{file_identity(path / 'lock')}\n".encode())
+                replace_file(kept, f"{identity}\n{file_identity(path / 'lock')}\n".encode())
         except OSError as error:
             text = f"{path} cannot be used ({error.strerror}); name a directory that this user may write"
             raise SettingsError(f"state_dir: {text}", [("state_dir", text)]) from error
@@ -129,7 +129,7 @@ class StateDirectory:
     @property
     def database(self) -> Path:
         """The database, unless another is configured."""
-        return self.path / "sortition.db"
+        return locations.database_file(self.path)
 
     @property
     def snapshot(self) -> Path:
@@ -160,7 +160,7 @@ class StateDirectory:
             StoreUnavailable: It cannot be written down now.
         """
         try:
-            _write(self.path / "writer", f"{who.name}\n{who.owner}\n{who.epoch}\n{who.batch}\n".encode())
+            replace_file(self.path / "writer", f"{who.name}\n{who.owner}\n{who.epoch}\n{who.batch}\n".encode())
         except OSError as error:
             raise StoreUnavailable(
                 f"state_dir: {self.path / 'writer'} cannot be written ({error.strerror}); make room, or give this user"
@@ -188,11 +188,11 @@ class StateDirectory:
     def keep_key(self, key: bytes) -> None:
         """Keeps a copy of the installation's key."""
         if self.kept_key() != key:
-            _write(self.path / "installation.key", key)
+            replace_file(self.path / "installation.key", key)
 
     def announce(self, address: str) -> None:
         """Writes where the sidecar listens, for clients on this machine."""
-        _write(locations.endpoint_file(self.path), f"{address}\n".encode())
+        replace_file(locations.endpoint_file(self.path), f"{address}\n".encode())
 
     def withdraw(self) -> None:
         """Removes what `announce` wrote."""
@@ -201,17 +201,3 @@ class StateDirectory:
     def close(self) -> None:
         """Unlocks the directory."""
         self._lock.close()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replaces a file at once: whoever reads it sees the old or the new content, whole."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
