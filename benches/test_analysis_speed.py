@@ -79,6 +79,16 @@ def sequential_by_hand(difference: Array, error: Array, n: Array) -> tuple[Array
     return difference - half, difference + half, p
 
 
+def sequential_by_hand_with_t(difference: Array, error: Array, n: Array, df: Array) -> tuple[Array, Array, Array]:
+    """Returns the same with the bound carried over to Student's t, by SciPy's functions."""
+    spread = n * RHO**2
+    z = np.sqrt(2 * (spread + 1) / spread * np.log(np.sqrt(spread + 1) / ALPHA))
+    half = -special.stdtrit(df, special.ndtr(-z)) * error
+    score = special.ndtri(special.stdtr(df, -np.abs(difference / error)))
+    p = np.minimum(1, np.sqrt(spread + 1) * np.exp(-(score**2) * spread / (2 * (spread + 1))))
+    return difference - half, difference + half, p
+
+
 @pytest.fixture(scope="module")
 def gbstats() -> list[float]:
     """Milliseconds that gbstats takes for all comparisons: Welch, sequential. Measured on some of them."""
@@ -138,6 +148,24 @@ def test_sequential(benchmark: BenchmarkFixture, table: Table, gbstats: list[flo
         "confidence sequence",
         lambda: asymptotic_cs(*parts, rho=RHO),
         lambda: sequential_by_hand(*parts),
+        gbstats[1],
+    )
+
+
+def test_sequential_with_t(benchmark: BenchmarkFixture, table: Table, gbstats: list[float]) -> None:
+    control, treatment = arms()
+    found = welch_t(control, treatment)
+    parts = (found.difference, found.standard_error, control.n + treatment.n)
+    expected = sequential_by_hand_with_t(*parts, found.df)
+    ours = asymptotic_cs(*parts, rho=RHO, df=found.df)
+    np.testing.assert_allclose(ours.upper, expected[1], rtol=1e-9)
+    np.testing.assert_allclose(ours.p_value, expected[2], rtol=1e-9)
+    beside(
+        benchmark,
+        table,
+        "confidence sequence with Student's t",
+        lambda: asymptotic_cs(*parts, rho=RHO, df=found.df),
+        lambda: sequential_by_hand_with_t(*parts, found.df),
         gbstats[1],
     )
 

@@ -9,6 +9,7 @@ from scipy import special
 
 from sortition.stats.arrays import FloatArray, FloatLike, floats
 from sortition.stats.distributions import two_sided_p
+from sortition.stats.sequential.expansion import is_near, normal_from_near_t, t_from_near_normal
 
 __all__ = ["log_t_tail", "normal_from_t", "t_from_normal"]
 
@@ -78,9 +79,13 @@ def normal_from_t(statistic: FloatLike, df: FloatLike) -> FloatArray:
     finite = np.isfinite(freedom)
     if not finite.any():
         return t
-    with np.errstate(all="ignore"):
-        z = np.copysign(-special.ndtri_exp(log_t_tail(t, np.where(finite, freedom, 1.0))), t)
-    return floats(np.where(finite, z, t))
+    near, z = is_near(t, freedom) & finite, np.array(t)
+    z[near] = normal_from_near_t(t[near], freedom[near])
+    rest = finite & ~near
+    if rest.any():
+        with np.errstate(all="ignore"):
+            z[rest] = np.copysign(-special.ndtri_exp(log_t_tail(t[rest], freedom[rest])), t[rest])
+    return floats(z)
 
 
 def t_from_normal(z: FloatLike, df: FloatLike) -> FloatArray:
@@ -93,15 +98,22 @@ def t_from_normal(z: FloatLike, df: FloatLike) -> FloatArray:
     finite = np.isfinite(freedom)
     if not finite.any():
         return score
-    safe = np.where(finite, freedom, 1.0)
+    near, t = is_near(score, freedom) & finite, np.array(score)
+    t[near] = t_from_near_normal(score[near], freedom[near])
+    rest = finite & ~near
+    if rest.any():
+        t[rest] = _exact_quantile(score[rest], freedom[rest])
+    return floats(t)
+
+
+def _exact_quantile(z: FloatArray, df: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
-        log_tail = special.log_ndtr(-score)
-        t = -special.stdtrit(safe, np.exp(log_tail))
-        far = finite & (log_tail < _LOG_FAR)
+        log_tail = special.log_ndtr(-z)
+        t = np.array(-special.stdtrit(df, np.exp(log_tail)))
+        far = log_tail < _LOG_FAR
         if far.any():
-            t = np.array(t)
-            t[far] = _far_quantile(log_tail[far], score[far], safe[far])
-    return floats(np.where(finite, t, score))
+            t[far] = _far_quantile(log_tail[far], z[far], df[far])
+    return t
 
 
 def _far_quantile(log_tail: FloatArray, z: FloatArray, df: FloatArray) -> FloatArray:
