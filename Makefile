@@ -17,7 +17,7 @@ export PIP_CONSTRAINT := $(abspath constraints.txt)
 # The native module and everything else that asks for a Python use this one.
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
-CRATES := --package sortition-core --package sortition-codegen
+CRATES := --package sortition-core --package sortition-server --package sortition-codegen
 
 .PHONY: build demo test check bench bench-core oracles faults mutants simulate simulate-crashes simulate-mutants format proto lock audit clean
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOADGEN = ROOT / "target" / "release" / "sortition-loadgen"
+_BUILT = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "release"
+LOADGEN = _BUILT / "sortition-loadgen"
+TONIC_ECHO = _BUILT / "echo"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,17 @@ def write_messages(path: Path, messages: Sequence[bytes]) -> Path:
 
 
 @contextmanager
-def echo_server(core: int = 0) -> Iterator[str]:
-    """Runs the bare server on one core; gives its address."""
+def echo_server(core: int = 0, *, tonic: bool = False) -> Iterator[str]:
+    """Runs the bare server on one core, of grpcio or of tonic; gives its address."""
+    with running_echo(core, tonic=tonic) as (_, address):
+        yield address
+
+
+@contextmanager
+def running_echo(core: int = 0, *, tonic: bool = False) -> Iterator[tuple[int, str]]:
+    """Runs the bare server on one core; gives its process and its address."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "benches" / "echo_server.py")],
+        [str(TONIC_ECHO)] if tonic else [sys.executable, str(ROOT / "benches" / "echo_server.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -61,11 +70,17 @@ def echo_server(core: int = 0) -> Iterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().strip()
+        yield process.pid, process.stdout.readline().strip()
     finally:
         process.stdin.close()
         process.wait(timeout=30)
         process.stdout.close()
+
+
+def cpu_s(process: int) -> float:
+    """Returns the seconds of a core that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run_load(address: str, method: str, messages: Path, *, in_flight: int, seconds: float, core: int = 1) -> Figures:

@@ -44,7 +44,14 @@ def bench_spec(key: str = KEY) -> ExperimentSpec:
 @contextmanager
 def sidecar(state: Path, core: int = 0) -> Iterator[str]:
     """Runs a sidecar whose experiment runs; gives its address."""
-    command = [sys.executable, "-m", "sortition", "serve", "--state-dir", str(state), "--listen", "127.0.0.1:0"]
+    with running_sidecar(state, core) as (_, address):
+        yield address
+
+
+@contextmanager
+def running_sidecar(state: Path, core: int = 0, *flags: str) -> Iterator[tuple[int, str]]:
+    """Runs a sidecar whose experiment runs; gives its process and its address."""
+    command = [sys.executable, "-m", "sortition", "serve", "--state-dir", str(state), "--listen", "127.0.0.1:0", *flags]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=lambda: pin(core))
     try:
         address = _address(state, process)
@@ -52,7 +59,7 @@ def sidecar(state: Path, core: int = 0) -> Iterator[str]:
             admin = admin_pb2_grpc.AdminStub(channel)
             admin.CreateExperiment(admin_pb2.CreateExperimentRequest(spec=spec_to_proto(bench_spec())), timeout=30)
             admin.StartExperiment(admin_pb2.ChangeExperimentRequest(key=KEY), timeout=30)
-        yield address
+        yield process.pid, address
     finally:
         process.terminate()
         process.wait(timeout=60)

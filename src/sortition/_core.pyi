@@ -15,9 +15,13 @@ __all__ = [
     "Assignment",
     "Cell",
     "CellDelta",
+    "Consignment",
     "Engine",
     "Exposure",
+    "Lane",
     "SealedBatch",
+    "Units",
+    "Variants",
     "__version__",
     "allocate",
     "bucket",
@@ -40,7 +44,8 @@ SUB_SKETCHES: Final[int]
 LIMITS: Final[dict[str, int]]
 """The bounds of a request by name: unit_bytes 512, key_bytes 128, variants 64, metrics 64, config_bytes 262144,
 batch_items 10000, observations 256, dimensions 16, known_hashes 64, subjects 64, dedup_clients 65536,
-idempotency_keys 65536, pending_exposures 1000000, live_cells 100000."""
+idempotency_keys 65536, pending_exposures 1000000, live_cells 100000, outbound_items 100000,
+outbound_bytes 67108864."""
 
 def bucket(experiment_id: str, unit: str) -> int:
     """Returns the assignment bucket of a unit in [0, 10000).
@@ -322,6 +327,61 @@ class Assignment:
     def exposed(self) -> bool: ...
 
 @final
+class Consignment:
+    """What an engine hands on in one call; see `Engine.hand_out`."""
+
+    @property
+    def content(self) -> bytes:
+        """A serialized RecordBatchRequest without its delivery."""
+    @property
+    def items(self) -> int:
+        """How many outcomes and exposed units are in it."""
+
+@final
+class Units:
+    """The ids of many units, copied or shared once and then read without the GIL."""
+
+    @staticmethod
+    def texts(texts: Sequence[str]) -> Units: ...
+    @staticmethod
+    def fixed(kind: str, width: int, data: bytes) -> Units:
+        """Of items of `width` bytes: kind "S" (UTF-8) or "U" (UTF-32), padded with zeros; "i" or "u" (8-byte numbers).
+
+        Raises:
+            InvalidArgument: The kind or width cannot be read, or the data is not whole items.
+        """
+    @staticmethod
+    def utf8(offsets: bytes, width: int, data: bytes) -> Units:
+        """Of texts behind each other; `offsets` holds one native integer of `width` bytes (4 or 8) more than texts.
+
+        Raises:
+            InvalidArgument: The offsets are not ascending, or beyond the data.
+        """
+    def __len__(self) -> int: ...
+
+@final
+class Variants:
+    """The variants of many units, in their order."""
+
+    @property
+    def experiment(self) -> str | None: ...
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the experiment's variants; empty where no experiment decided."""
+    @property
+    def configs(self) -> tuple[bytes, ...]:
+        """Their configurations, each a JSON object in UTF-8."""
+    @property
+    def indices(self) -> bytes:
+        """The index of each unit's variant among `names` as native int16; -1 where no experiment decided."""
+    @property
+    def exposed(self) -> int:
+        """How many answers count as an exposure."""
+    @property
+    def snapshot_version(self) -> int: ...
+    def __len__(self) -> int: ...
+
+@final
 class Engine:
     """The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates.
 
@@ -359,6 +419,34 @@ class Engine:
             ResourceExhausted: The disk is full.
             Unavailable: The disk fails.
         """
+    @staticmethod
+    def forwarding(limits: dict[str, int] | None = None) -> Engine:
+        """Makes an engine for an agent's process, which counts nothing: see `hand_out`.
+
+        Args:
+            limits: Bounds that differ from `LIMITS`; outbound_items and outbound_bytes bound what waits.
+
+        Raises:
+            InvalidArgument: A bound is unknown or 0.
+        """
+    def forked(self) -> Engine:
+        """Returns an engine for a forked process: it answers from the same snapshot, and has nothing to hand on."""
+    def hand_out(self, max_bytes: int) -> Consignment | None:
+        """Takes what was exposed and recorded, at most `max_bytes`, to be sent in one call; None when nothing waits.
+
+        It counts against the bounds until it is settled.
+        """
+    def settle(self, consignment: Consignment) -> None:
+        """Says that a consignment will not be sent again: it was taken, or never can be."""
+    @property
+    def snapshot(self) -> bytes | None:
+        """The serialized Snapshot that is loaded; None without one."""
+    def wait_for_snapshot(self, than: int, timeout_s: float) -> tuple[int, bytes] | None:
+        """Waits for a snapshot newer than version `than`; returns its version and itself, or None if none came in time.
+
+        Raises:
+            InvalidArgument: An argument is negative.
+        """
     @property
     def recovery(self) -> _Recovery | None:
         """What was found in the log when it was opened; None without a log."""
@@ -387,6 +475,11 @@ class Engine:
             DataLoss: The bytes are damaged, or their hash is wrong.
             InvalidArgument: The content contradicts itself; lists every violation.
         """
+    def hold(self, experiment_ids: Sequence[str]) -> None:
+        """Answers running experiments with these ids, and no others, as if they were paused, whatever snapshots say.
+
+        Every unit gets the control and none is exposed; the snapshot keeps its version and its hash.
+        """
     def assign(self, request: bytes, now_ms: int | None = None) -> bytes:
         """AssignRequest -> AssignResponse."""
     def assign_batch(self, request: bytes, now_ms: int | None = None) -> bytes:
@@ -405,6 +498,22 @@ class Engine:
         self, experiment: str, unit: str, organization: str = "default", expose: bool = True, now_ms: int | None = None
     ) -> Assignment:
         """Assigns without messages, for use inside the process; the same answer as `assign`."""
+    def assign_many(
+        self,
+        experiment: str,
+        units: Units,
+        organization: str = "default",
+        expose: bool = True,
+        now_ms: int | None = None,
+    ) -> Variants:
+        """Assigns many units of one experiment, with the GIL given back; the same answers as `assign`.
+
+        Raises:
+            InvalidArgument: A unit is empty, too long or not UTF-8; nothing was exposed.
+            NotFound: There is no such experiment.
+            FailedPrecondition: Its variants are chosen elsewhere.
+            NotReady: No snapshot is loaded.
+        """
     def resume(self, high_water: int) -> None:
         """Says which batch the database has; the next sealed one is the one behind it.
 
@@ -420,6 +529,12 @@ class Engine:
     @property
     def waiting(self) -> int:
         """How many batches are sealed and not known to be in the database."""
+    def pending(self, experiment_ids: Sequence[str]) -> list[SealedBatch]:
+        """Returns copies of what the database is not known to have of some experiments, the open batch last.
+
+        The cells of everyone alone, and no exposures. Nothing is sealed by it. Before `resume` the numbers are the
+        log's.
+        """
     def seal(self) -> SealedBatch | None:
         """Closes the open batch and returns it.
 
@@ -441,5 +556,65 @@ class Engine:
 
         Counted: assignments, exposures, exposures_dropped (answers that could not expose their unit because
         `pending_exposures` was reached), calls_recorded, observations, duplicates, refused, late, ignored, clamped.
-        Held: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys, log_bytes.
+        Held: experiments, live_cells, pending_exposures, dedup_clients, idempotency_keys, log_bytes, outbound_items.
         """
+
+@final
+class Lane:
+    """Serves Assignment and Recording from an engine, on a thread that never waits for the interpreter.
+
+    It has to be stopped before the engine is closed.
+    """
+
+    def __new__(
+        cls,
+        engine: Engine,
+        listen: str,
+        *,
+        connections: int,
+        calls_per_connection: int,
+        calls: int,
+        streams: int,
+        metadata_bytes: int,
+        tokens: Sequence[tuple[str, str, bytes, int | None]] | None = None,
+        tls: tuple[bytes, bytes, bytes | None] | None = None,
+    ) -> Lane:
+        """Listens, and serves until it is stopped.
+
+        Args:
+            engine: What answers.
+            listen: ``unix:/path``, in a directory of this user alone, or ``host:port`` (port 0: any free one).
+            connections: How many there may be; further ones are closed at once.
+            calls_per_connection: Calls and streams under way on one of them; further ones wait in the client.
+            calls: Calls under way; further ones are refused.
+            streams: Open streams; further ones are refused.
+            metadata_bytes: What a call may bring of them.
+            tokens: The id, name, SHA-256 and end (in milliseconds since 1970; None for never) of each token; None where
+                tokens are not in use.
+            tls: Certificate, key, and what signs certificates of clients, as PEM; None for no TLS.
+
+        Raises:
+            InvalidArgument: An argument cannot be used.
+            Unavailable: The address is in use, or not of this machine.
+        """
+    @property
+    def address(self) -> str:
+        """Where it listens, with the port that was chosen."""
+    def replace_tokens(self, tokens: Sequence[tuple[str, str, bytes, int | None]]) -> None:
+        """Replaces the tokens, where they are in use, and ends the streams of those that went."""
+    def replace_certificates(self, certificate: bytes, key: bytes, client_ca: bytes | None) -> None:
+        """Replaces the certificates for new connections, where TLS is spoken.
+
+        Raises:
+            InvalidArgument: They cannot be used; the former ones stay.
+        """
+    def sweep(self) -> None:
+        """Ends the streams whose token has expired."""
+    def take_denials(self) -> list[tuple[str, str, str, str, str, int]]:
+        """Returns the denied calls since the last time: caller, method, status, reason, address and how many."""
+    def take_defects(self) -> list[str]:
+        """Returns the defects since the last time, in words for the log."""
+    def counters(self) -> dict[str, int]:
+        """Returns what it counted since it began, by name: calls, connections and streams, those refused among them."""
+    def stop(self, grace_s: float) -> None:
+        """Accepts nothing more, gives what is under way `grace_s` seconds to end, and then ends it."""

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["DEFAULT_TARGET", "database_file", "endpoint_file", "log_dir", "state_dir", "tokens_file"]
+__all__ = [
+    "DEFAULT_TARGET",
+    "database_file",
+    "endpoint_file",
+    "exec_dir",
+    "lane_file",
+    "lane_socket",
+    "log_dir",
+    "state_dir",
+    "tokens_file",
+]
 
 DEFAULT_TARGET = "127.0.0.1:7117"
 """Where a sidecar listens unless told otherwise."""
@@ -27,6 +37,21 @@ def database_file(state: Path) -> Path:
 def endpoint_file(state: Path) -> Path:
     """Returns the file in which a running sidecar writes its address."""
     return state / "endpoint"
+
+
+def lane_file(state: Path) -> Path:
+    """Returns the file in which a running sidecar writes where its native lane is."""
+    return state / "endpoint.lane"
+
+
+def lane_socket(state: Path) -> Path:
+    """Returns the socket of the native lane, unless it is told to listen elsewhere."""
+    return state / "lane.sock"
+
+
+def exec_dir(state: Path) -> Path:
+    """Returns the directory of what `sortition exec` keeps: outcomes on their way, and configurations last known."""
+    return state / "exec"
 
 
 def log_dir(state: Path) -> Path:

@@ -9,6 +9,7 @@
     tls_key              SORTITION_TLS_KEY                none
     tls_client_ca        SORTITION_TLS_CLIENT_CA          none: clients need no certificate
     tokens_file          SORTITION_TOKENS_FILE            tokens in the state directory, where there is that file
+    lane                 SORTITION_LANE                   auto
     database_url         SORTITION_DATABASE_URL           sortition.db in the state directory
     database_timeout_s   SORTITION_DATABASE_TIMEOUT_S     10
     writer               SORTITION_WRITER                 a random name, kept in the state directory
@@ -16,6 +17,7 @@
     log_max_bytes        SORTITION_LOG_MAX_BYTES          1073741824
     flush_interval_s     SORTITION_FLUSH_INTERVAL_S       5
     snapshot_interval_s  SORTITION_SNAPSHOT_INTERVAL_S    0.5
+    automatic            SORTITION_AUTOMATIC              true
     workers              SORTITION_WORKERS                4
     max_streams          SORTITION_MAX_STREAMS            32
     drain_s              SORTITION_DRAIN_S                10
@@ -83,6 +85,10 @@ def _listen(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _lane(text: str, info: ValidationInfo) -> str:
+    return text if text in ("auto", "off") else _listen(text, info)
+
+
 def _tokens(configured: Path | None, state_dir: Path | None) -> Path | None:
     """Returns the file of tokens, when tokens are in use: it is configured, or the state directory has one."""
     if configured is not None or state_dir is None:
@@ -110,6 +116,8 @@ class Settings(BaseSettings):
         tls_key: Its private key.
         tls_client_ca: Clients need a certificate that one of these has signed.
         tokens_file: The hashes of the tokens, one of which every call has to bring; see `tokens`.
+        lane: Where the native lane answers the hot path beside the server: "auto" for a socket in the state directory,
+            "off", or an address as for `listen`. Clients on this machine take it by themselves.
         database_url: ``sqlite:///…`` or ``postgresql://…``; None for a file in the state directory.
         database_timeout_s: How long a lock or a connection is waited for, in seconds.
         writer: The name under which this sidecar writes; None for a random one, kept in the state directory.
@@ -118,6 +126,8 @@ class Settings(BaseSettings):
         log_max_bytes: The size of the log beyond which recording is refused until the database is there again.
         flush_interval_s: Seconds between two flushes.
         snapshot_interval_s: Seconds between two looks for changes made through other sidecars.
+        automatic: Whether this sidecar may be the one that promotes, rolls back and lets expire. What it sees do harm
+            it pauses itself in any case.
         workers: Threads for unary calls of the hot path.
         max_streams: Streams open at the same time.
         drain_s: Seconds that calls under way, and then the last flush, are given at the end.
@@ -135,6 +145,7 @@ class Settings(BaseSettings):
     tls_client_ca: Annotated[Path | None, AfterValidator(_file), AfterValidator(_with_certificate)] = None
     tokens_file: Annotated[Path | None, AfterValidator(_file)] = None
     listen: Annotated[str, AfterValidator(_listen)] = Field(default=locations.DEFAULT_TARGET, validate_default=True)
+    lane: Annotated[str, AfterValidator(_lane)] = "auto"
     # It may hold a password.
     database_url: Annotated[str | None, AfterValidator(_database)] = Field(default=None, repr=False)
     database_timeout_s: float = Field(default=10, ge=0.1, le=300)
@@ -144,6 +155,7 @@ class Settings(BaseSettings):
     flush_interval_s: float = Field(default=5, ge=0.05, le=3600)
     # Two seconds are promised between a change on one sidecar and the answers of another.
     snapshot_interval_s: float = Field(default=0.5, ge=0.05, le=1.5)
+    automatic: bool = True
     workers: int = Field(default=4, ge=1, le=64)
     max_streams: int = Field(default=32, ge=1, le=1024)
     drain_s: float = Field(default=10, ge=0, le=3600)

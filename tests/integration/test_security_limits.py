@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from engines import experiment, loaded_engine
+from engines import experiment, loaded_engine, snapshot
 from sidecars import TIMEOUT_S, connected, running
 from sortition.api import server
 from sortition.core import Engine
@@ -89,6 +89,13 @@ PAST: dict[str, tuple[Callable[[Engine], None] | None, type[SortitionError], str
         ResourceExhausted,
         "live_cells",
     ),
+    # In an agent's process it is what waits to be handed on that is bounded.
+    "outbound_items": (
+        twice(lambda engine, name: record(engine, outcome(name))),
+        ResourceExhausted,
+        "outbound_items",
+    ),
+    "outbound_bytes": (lambda engine: record(engine, outcome()), ResourceExhausted, "outbound_bytes"),
     # These are met by the snapshot, which is refused whole.
     "key_bytes": (None, InvalidArgument, "key"),
     "variants": (None, InvalidArgument, "variants"),
@@ -109,7 +116,12 @@ def test_every_bound_of_the_core_is_met() -> None:
 def test_what_is_beyond_is_refused_by_name(name: str) -> None:
     act, kind, word = PAST[name]
     with pytest.raises(kind, match=rf"(?s){word}.*(limit is|is the limit|must have)") as caught:  # noqa: PT012
-        engine = loaded_engine(experiment(external=True), limits={name: 1})
+        running_one, bound = experiment(external=True), {name: 1}
+        if name.startswith("outbound"):
+            engine = Engine.forwarding(bound)
+            assert engine.load_snapshot(snapshot(1, running_one))
+        else:
+            engine = loaded_engine(running_one, limits=bound)
         assert act
         act(engine)
     assert type(caught.value) is kind

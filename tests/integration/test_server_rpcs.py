@@ -329,6 +329,24 @@ def check_get_series(stubs: Stubs) -> None:
     assert stubs.analysis.GetSeries(analysis_pb2.GetSeriesRequest(key=KEY, metric="found")).metric == "found"
 
 
+def check_watch(stubs: Stubs) -> None:
+    watched = stubs.assignment.Watch(assignment_pb2.WatchRequest())
+    first = next(watched)
+    assert first.version == assign(stubs, "ada").snapshot_version
+    stubs.admin.PauseExperiment(change())
+    assert next(watched).version > first.version
+    watched.cancel()
+
+
+def check_run_automatic(stubs: Stubs) -> None:
+    answer = stubs.admin.RunAutomatic(admin_pb2.RunAutomaticRequest(key=KEY, dry_run=True, actor=ACTOR))
+    (step,) = answer.steps
+    assert (step.key, step.act, step.variant) == (KEY, admin_pb2.AUTOMATIC_ACT_PROMOTE, "fast")
+    assert (step.allowed, step.decision_id) == (False, "")
+    experiment = stubs.admin.GetExperiment(admin_pb2.GetExperimentRequest(key=KEY))
+    assert experiment.status == snapshot_pb2.EXPERIMENT_STATUS_RUNNING
+
+
 def check_get_distribution(stubs: Stubs) -> None:
     answer = stubs.analysis.GetDistribution(analysis_pb2.GetDistributionRequest(key=KEY))
     assert answer.metric == "time"

@@ -203,7 +203,7 @@ fn recording(criterion: &mut Criterion) {
         .collect();
     let request = RecordBatchRequest {
         outcomes,
-        delivery: None,
+        ..RecordBatchRequest::default()
     }
     .encode_to_vec();
     criterion.bench_function("record a batch of 100 outcomes", |bench| {

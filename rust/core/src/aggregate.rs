@@ -67,7 +67,7 @@ impl Content {
 }
 
 /// One effect on one cell, and on those of the levels that it belongs to; fully checked.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
     /// The experiment.
     pub experiment: &'a Experiment,
@@ -176,6 +176,11 @@ impl Aggregate {
         self.exposed.contains(fingerprint)
     }
 
+    /// Remembers a unit's exposure that is handed on elsewhere; returns whether it is new.
+    pub fn expose(&self, fingerprint: u64) -> bool {
+        self.exposed.insert(fingerprint)
+    }
+
     /// Makes room for a call: what it will change can then be neither refused nor taken away by another thread.
     ///
     /// # Errors
@@ -241,6 +246,27 @@ impl Aggregate {
         self.live_cells
             .fetch_sub(before - cells.len(), Ordering::Relaxed);
         Content { cells, exposures }
+    }
+
+    /// Returns copies of the open batch's cells of some experiments, those of everyone alone; nothing changes.
+    pub fn copy(&self, wanted: impl Fn(&str) -> bool) -> Vec<CellDelta> {
+        let mut cells = Vec::new();
+        for shard in &self.shards {
+            let open = shard.0.lock();
+            let held = open.cells.iter();
+            cells.extend(
+                held.filter(|(key, held)| key.level == 0 && wanted(&held.experiment_id))
+                    .map(|(key, held)| CellDelta {
+                        experiment_id: Arc::clone(&held.experiment_id),
+                        variant: key.variant,
+                        metric: key.metric,
+                        day: key.day,
+                        level: key.level,
+                        cell: held.cell.clone(),
+                    }),
+            );
+        }
+        cells
     }
 
     /// Returns whether nothing is in the open batch.

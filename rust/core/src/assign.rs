@@ -43,6 +43,15 @@ pub struct Arm {
     pub variant: u16,
 }
 
+/// Who decides, by an index into the snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A running or paused experiment.
+    Experiment(u32),
+    /// A subject, by its running or paused experiment if it has one.
+    Subject(u32),
+}
+
 /// An answer, by indices into the snapshot that gave it.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision {
@@ -77,6 +86,18 @@ impl Compiled {
         problems: &mut Problems,
     ) -> Option<Decision> {
         problems.check_unit(|| format!("{at}unit"), question.unit, limits);
+        let place = self.find(question, at, limits, problems)?;
+        Some(self.decide_at(place, question.unit))
+    }
+
+    /// Finds who decides a question, whatever its unit is; on a problem, adds it and returns nothing.
+    pub fn find(
+        &self,
+        question: &Question,
+        at: At,
+        limits: &Limits,
+        problems: &mut Problems,
+    ) -> Option<Place> {
         let organization = organization(question.organization);
         match question.target {
             None => {
@@ -105,10 +126,8 @@ impl Compiled {
                     return None;
                 }
                 Some(match experiment.status {
-                    Status::Running | Status::Paused => {
-                        self.decide_experiment(index, question.unit)
-                    }
-                    _ => self.decide_subject(experiment.subject, question.unit),
+                    Status::Running | Status::Paused => Place::Experiment(index),
+                    _ => Place::Subject(experiment.subject),
                 })
             }
             Some(Target::Subject(subject)) => {
@@ -120,22 +139,30 @@ impl Compiled {
                     problems.missing(format!("{at}subject"), unknown(subject, organization));
                     return None;
                 };
-                Some(self.decide_subject(index, question.unit))
+                Some(Place::Subject(index))
             }
             Some(Target::AnyOf(subjects)) => {
-                self.decide_any(subjects, question, at, limits, problems)
+                self.find_any(subjects, question, at, limits, problems)
             }
         }
     }
 
-    fn decide_any(
+    /// Decides for a unit whose id is fine.
+    pub fn decide_at(&self, place: Place, unit: &str) -> Decision {
+        match place {
+            Place::Experiment(index) => self.decide_experiment(index, unit),
+            Place::Subject(index) => self.decide_subject(index, unit),
+        }
+    }
+
+    fn find_any(
         &self,
         subjects: &[SubjectRef],
         question: &Question,
         at: At,
         limits: &Limits,
         problems: &mut Problems,
-    ) -> Option<Decision> {
+    ) -> Option<Place> {
         let organization = organization(question.organization);
         if !(1..=limits.subjects).contains(&subjects.len()) {
             let count = format!(
@@ -174,7 +201,7 @@ impl Compiled {
             );
             problems.missing(format!("{at}any_of.subjects"), why);
         }
-        chosen.map(|index| self.decide_subject(index, question.unit))
+        chosen.map(Place::Subject)
     }
 
     fn decide_subject(&self, index: u32, unit: &str) -> Decision {
@@ -241,6 +268,8 @@ pub enum At {
     Request(usize),
     /// One of its outcomes.
     OutcomeOf(usize),
+    /// One of its exposed units.
+    ExposedOf(usize),
 }
 
 impl fmt::Display for At {
@@ -250,6 +279,7 @@ impl fmt::Display for At {
             Self::Outcome => formatter.write_str("outcome."),
             Self::Request(index) => write!(formatter, "requests[{index}]."),
             Self::OutcomeOf(index) => write!(formatter, "outcomes[{index}]."),
+            Self::ExposedOf(index) => write!(formatter, "exposed[{index}]."),
         }
     }
 }

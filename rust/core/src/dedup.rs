@@ -2,6 +2,8 @@
 //!
 //! Two ways to tell: clients that number their calls have a window each; others send a key that is remembered for a while.
 
+mod group;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,10 +1,12 @@
 //! The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::aggregate::{Aggregate, CellDelta, Step};
 use crate::assign::{At, Decision, Question};
@@ -13,13 +15,14 @@ use crate::dedup::{Claim, Dedup, Delivery};
 use crate::error::{Error, Result};
 use crate::exposure::Exposure;
 use crate::flush::Flush;
+use crate::forward::Outbound;
 use crate::hash::ExposureKey;
 use crate::limits::Limits;
 use crate::log::{self, Fs, Log, Recovery};
 use crate::problems::Problems;
 use crate::record::{Context, Plan, utc_day};
 use crate::snapshot::{Compiled, Registry, Sealed};
-use crate::wire::v1::RecordResponse;
+use crate::wire::v1::{ExposedUnit, Outcome, RecordResponse};
 
 /// The shortest key for hashing units, in bytes.
 pub const KEY_BYTES: usize = 16;
@@ -41,7 +44,9 @@ pub struct Engine {
     limits: Limits,
     key: ExposureKey,
     current: ArcSwapOption<Compiled>,
-    registry: Mutex<Registry>,
+    loading: Mutex<Loading>,
+    /// Told of every snapshot that was swapped in; see [`Engine::wait_for_snapshot`].
+    swapped: (Mutex<()>, Condvar),
     pub(crate) aggregate: Aggregate,
     pub(crate) dedup: Dedup,
     pub(crate) flush: Mutex<Flush>,
@@ -51,6 +56,18 @@ pub struct Engine {
     pub(crate) gate: RwLock<()>,
     /// Whether segments are to be removed that could not be.
     pub(crate) uncut: AtomicBool,
+    /// Where what was exposed and recorded goes instead of into cells: see [`Engine::forwarding`].
+    pub(crate) outbound: Option<Outbound>,
+}
+
+/// What a snapshot is compiled with.
+#[derive(Clone, Debug, Default)]
+struct Loading {
+    registry: Registry,
+    /// Ids of experiments that this process answers as if they were paused.
+    held: HashSet<Box<str>>,
+    /// The loaded snapshot, to compile it again.
+    last: Option<Sealed>,
 }
 
 /// What an acknowledgement has to wait for.
@@ -127,7 +144,8 @@ impl Engine {
             limits,
             key: ExposureKey::new(unit_key),
             current: ArcSwapOption::empty(),
-            registry: Mutex::default(),
+            loading: Mutex::default(),
+            swapped: Default::default(),
             aggregate: Aggregate::default(),
             dedup,
             flush: Mutex::new(flush),
@@ -135,6 +153,7 @@ impl Engine {
             log,
             gate: RwLock::new(()),
             uncut: AtomicBool::new(false),
+            outbound: None,
         })
     }
 
@@ -158,7 +177,7 @@ impl Engine {
     /// `DataLoss` when the bytes are damaged, `InvalidArgument` with every contradiction; the loaded one then stays.
     pub fn load_snapshot(&self, bytes: &[u8]) -> Result<bool> {
         let sealed = Sealed::open(bytes)?;
-        let mut registry = self.registry.lock();
+        let mut loading = self.loading.lock();
         let loaded = self.current.load();
         if loaded
             .as_ref()
@@ -166,9 +185,61 @@ impl Engine {
         {
             return Ok(false);
         }
-        let compiled = sealed.compile(loaded.as_deref(), &mut registry, &self.limits)?;
-        self.current.store(Some(Arc::new(compiled)));
+        self.swap_in(&mut loading, sealed)?;
         Ok(true)
+    }
+
+    /// Answers running experiments with these ids as if they were paused, and no others, whatever snapshots say from now on: every unit
+    /// gets the control, and none is exposed.
+    ///
+    /// # Errors
+    /// None but those of a defect: what is loaded was compiled before.
+    pub fn hold(&self, ids: impl IntoIterator<Item = Box<str>>) -> Result<()> {
+        let mut loading = self.loading.lock();
+        loading.held = ids.into_iter().collect();
+        match loading.last.clone() {
+            Some(last) => self.swap_in(&mut loading, last),
+            None => Ok(()),
+        }
+    }
+
+    fn swap_in(&self, loading: &mut Loading, sealed: Sealed) -> Result<()> {
+        let loaded = self.current.load();
+        let (registry, held) = (&mut loading.registry, &loading.held);
+        let compiled = sealed
+            .clone()
+            .compile(loaded.as_deref(), registry, held, &self.limits)?;
+        self.current.store(Some(Arc::new(compiled)));
+        loading.last = Some(sealed);
+        // Whoever waits looks at the snapshot with this lock held, so none can miss it.
+        drop(self.swapped.0.lock());
+        self.swapped.1.notify_all();
+        Ok(())
+    }
+
+    /// Waits for a snapshot newer than version `than`, for at most `timeout`; returns it, or none.
+    pub fn wait_for_snapshot(&self, than: u64, timeout: Duration) -> Option<Arc<Compiled>> {
+        let newer = || self.snapshot().filter(|snapshot| snapshot.version > than);
+        let mut waiting = self.swapped.0.lock();
+        let found = newer();
+        if found.is_some() {
+            return found;
+        }
+        // One wait is enough: whoever wakes it without need is asked again by the caller.
+        let _ = self.swapped.1.wait_for(&mut waiting, timeout);
+        newer()
+    }
+
+    /// Takes over the snapshot of another engine, and what it knows of earlier ones.
+    pub(crate) fn inherit(&self, other: &Self) {
+        if let Some(known) = other.loading.try_lock() {
+            self.loading.lock().clone_from(&known);
+        }
+        self.current.store(other.snapshot());
+    }
+
+    pub(crate) fn count(&self, counter: Counter, more: u64) {
+        self.counters.add(counter, more);
     }
 
     /// Assigns one unit, and exposes it if asked to and possible; returns the decision, the snapshot that it is of, and whether it
@@ -207,6 +278,17 @@ impl Engine {
         if !expose || !decision.exposes() {
             return None;
         }
+        self.tell(snapshot, decision, unit, now_ms)
+    }
+
+    /// Exposes a unit; none, and counted, where that is not possible.
+    pub(crate) fn tell(
+        &self,
+        snapshot: &Compiled,
+        decision: &Decision,
+        unit: &str,
+        now_ms: impl FnOnce() -> i64,
+    ) -> Option<Appended> {
         let exposed = self.expose(snapshot, decision, unit, now_ms).ok();
         self.counters
             .add(Counter::ExposuresDropped, u64::from(exposed.is_none()));
@@ -234,6 +316,10 @@ impl Engine {
         };
         if self.aggregate.is_exposed(decision.fingerprint) {
             return Ok(Appended::Exposures);
+        }
+        if let Some(outbound) = &self.outbound {
+            self.forward_exposure(outbound, snapshot, decision, unit, now_ms())?;
+            return Ok(Appended::Nothing);
         }
         let experiment = snapshot.experiment(arm.experiment);
         let day = utc_day(now_ms());
@@ -307,9 +393,13 @@ impl Engine {
     pub(crate) fn carry_out(
         &self,
         plan: Plan,
+        (outcomes, exposed): (&[Outcome], &[ExposedUnit]),
         delivery: Delivery,
         now_ms: i64,
     ) -> Result<RecordResponse> {
+        if let Some(outbound) = &self.outbound {
+            return self.forward(outbound, plan, (outcomes, exposed), delivery, now_ms);
+        }
         let day = utc_day(now_ms);
         let gate = self.gate.read();
         let at_ms = match delivery {
@@ -377,6 +467,10 @@ impl Engine {
             (
                 "log_bytes",
                 self.log.as_ref().map_or(0, |log| log.bytes() as usize),
+            ),
+            (
+                "outbound_items",
+                self.outbound.as_ref().map_or(0, Outbound::items),
             ),
         ];
         let counted = Counter::ALL

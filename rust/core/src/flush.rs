@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::aggregate::Content;
+use crate::aggregate::{CellDelta, Content};
 use crate::engine::{Batch, Engine};
 use crate::error::{Error, Result};
 use crate::log::{Log, checkpoint, reload};
@@ -244,6 +244,41 @@ impl Engine {
     /// Returns how many batches are sealed and not known to be in the database; those that an earlier process left are among them.
     pub fn waiting(&self) -> usize {
         self.flush.lock().sealed.len()
+    }
+
+    /// Returns copies of what the database is not known to have of some experiments, batch by batch, the open one last: the cells of
+    /// everyone alone, and no exposures. Nothing is sealed by it. Before [`Engine::resume`] batches have the numbers of the log.
+    pub fn pending(&self, wanted: impl Fn(&str) -> bool) -> Vec<Batch> {
+        let flush = self.flush.lock();
+        let some = |cells: &[CellDelta]| -> Vec<CellDelta> {
+            let own = |delta: &&CellDelta| delta.level == 0 && wanted(&delta.experiment_id);
+            cells.iter().filter(own).cloned().collect()
+        };
+        let left = flush
+            .left
+            .iter()
+            .map(|(number, content)| (*number, &content.cells));
+        let sealed = flush
+            .sealed
+            .iter()
+            .map(|batch| (batch.number, &batch.cells));
+        let mut found: Vec<Batch> = left
+            .chain(sealed)
+            .map(|(number, cells)| Batch {
+                number,
+                cells: some(cells),
+                exposures: Vec::new(),
+            })
+            .collect();
+        let mut open = some(&flush.base.cells);
+        open.extend(self.aggregate.copy(&wanted));
+        let last = found.last().map_or(flush.high_water, |batch| batch.number);
+        found.push(Batch {
+            number: last.saturating_add(1),
+            cells: open,
+            exposures: Vec::new(),
+        });
+        found
     }
 
     /// Says that the sealed batch is in the database, so that it can be forgotten.

@@ -207,27 +207,15 @@ impl Engine {
 
     /// `RecordRequest` to `RecordStreamResponse`; what a unary call would end with is in the answer.
     pub fn record_stream_message(&self, request: &[u8], now_ms: i64) -> Vec<u8> {
-        let result = match self.record_one(request, now_ms) {
-            Ok(response) => record_stream_response::Result::Recorded(response),
-            Err(error) => record_stream_response::Result::Failure(failure(&error)),
-        };
-        RecordStreamResponse {
-            result: Some(result),
-        }
-        .encode_to_vec()
+        streamed(self.record_one(request, now_ms))
     }
 
-    fn record_one(&self, request: &[u8], now_ms: i64) -> Result<RecordResponse> {
+    pub(crate) fn record_one(&self, request: &[u8], now_ms: i64) -> Result<RecordResponse> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
         let request: RecordRequest = decode(request, "a RecordRequest")?;
-        let mut plan = self.plan(snapshot, now_ms);
-        match &request.outcome {
-            Some(outcome) => plan.outcome(At::Outcome, outcome),
-            None => plan.problems.invalid("outcome", "is required"),
-        }
-        let delivery = plan.delivery(request.delivery.as_ref(), request.outcome.as_slice());
-        self.carry_out(plan, delivery, now_ms)
+        let (plan, delivery) = self.planned(snapshot, &request, now_ms);
+        self.carry_out(plan, (request.outcome.as_slice(), &[]), delivery, now_ms)
     }
 
     /// `RecordBatchRequest` to `RecordResponse`.
@@ -238,13 +226,18 @@ impl Engine {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
         let request: RecordBatchRequest = decode(request, "a RecordBatchRequest")?;
-        self.check_count("outcomes", request.outcomes.len())?;
+        let (outcomes, exposed) = (&*request.outcomes, &*request.exposed);
+        self.check_count("outcomes", outcomes.len() + exposed.len())?;
         let mut plan = self.plan(snapshot, now_ms);
-        for (index, outcome) in request.outcomes.iter().enumerate() {
+        for (index, outcome) in outcomes.iter().enumerate() {
             plan.outcome(At::OutcomeOf(index), outcome);
         }
-        let delivery = plan.delivery(request.delivery.as_ref(), &request.outcomes);
-        Ok(self.carry_out(plan, delivery, now_ms)?.encode_to_vec())
+        for (index, unit) in exposed.iter().enumerate() {
+            plan.exposed(At::ExposedOf(index), unit);
+        }
+        let delivery = plan.delivery(request.delivery.as_ref(), outcomes, exposed);
+        let response = self.carry_out(plan, (outcomes, exposed), delivery, now_ms)?;
+        Ok(response.encode_to_vec())
     }
 
     fn check_count(&self, field: &str, count: usize) -> Result<()> {
@@ -333,8 +326,20 @@ impl<'a> Reply<'a> {
     }
 }
 
-fn decode<M: Message + Default>(bytes: &[u8], what: &str) -> Result<M> {
+pub(crate) fn decode<M: Message + Default>(bytes: &[u8], what: &str) -> Result<M> {
     M::decode(bytes).map_err(|error| Error::invalid("request", format!("is not {what}: {error}")))
+}
+
+/// Returns what became of a call as a message of a stream.
+pub(crate) fn streamed(result: Result<RecordResponse>) -> Vec<u8> {
+    let result = match result {
+        Ok(response) => record_stream_response::Result::Recorded(response),
+        Err(error) => record_stream_response::Result::Failure(failure(&error)),
+    };
+    RecordStreamResponse {
+        result: Some(result),
+    }
+    .encode_to_vec()
 }
 
 /// Returns an error as a message of a stream.

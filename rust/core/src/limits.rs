@@ -62,6 +62,10 @@ limits! {
     pending_exposures = 1_000_000,
     /// Cells that are not in the database yet; a cell counts once for each thread that added to it.
     live_cells = 100_000,
+    /// Outcomes and exposed units that an engine in an agent's process keeps for the sidecar.
+    outbound_items = 100_000,
+    /// Bytes of the same.
+    outbound_bytes = 67_108_864,
 }
 
 /// The longest kind of a subject, in bytes.

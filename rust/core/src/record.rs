@@ -1,5 +1,7 @@
 //! What a recording call does, worked out and checked before any of it is done.
 
+use std::sync::Arc;
+
 use prost::Message;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -13,7 +15,7 @@ use crate::limits::Limits;
 use crate::observe::unknown_metric;
 use crate::problems::Problems;
 use crate::snapshot::{Compiled, Experiment, Status};
-use crate::wire::v1::{self, Outcome, RecordResponse};
+use crate::wire::v1::{self, ExposedUnit, Outcome, RecordResponse};
 
 /// Milliseconds of a UTC day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -140,6 +142,76 @@ impl<'a> Plan<'a> {
         {
             self.expose(experiment, outcome, variant, (bucket, fingerprint), day);
         }
+    }
+
+    /// Adds a unit that its caller has exposed; where the experiment is over, it is left out.
+    pub fn exposed(&mut self, at: At, unit: &ExposedUnit) {
+        let Context {
+            snapshot, limits, ..
+        } = self.context;
+        self.problems
+            .check_unit(|| format!("{at}unit"), &unit.unit, limits);
+        let owner = organization(&unit.organization);
+        let Some(index) = snapshot.find_experiment(owner, &unit.experiment) else {
+            let field = format!("{at}experiment");
+            self.problems
+                .unknown_experiment(field, &unit.experiment, owner, limits);
+            return;
+        };
+        let experiment = snapshot.experiment(index);
+        let day = self.day(at, experiment, unit.occurred_at_ms);
+        if experiment.external {
+            let why = format!(
+                "variants of {:?} are chosen elsewhere; name them when recording",
+                unit.experiment
+            );
+            self.problems.state(format!("{at}experiment"), why);
+            return;
+        }
+        if matches!(experiment.status, Status::Draft | Status::Unspecified) {
+            let why = format!("{:?} is a draft; start it first", unit.experiment);
+            self.problems.state(format!("{at}experiment"), why);
+            return;
+        }
+        let given = self.named(at, experiment, &unit.variant);
+        let generation = unit.allocation_generation;
+        let mut known = experiment.allocations.iter();
+        let Some(allocation) = known.find(|known| known.generation == generation) else {
+            let why = format!(
+                "{generation} is not an allocation of {:?}; send what the snapshot says",
+                unit.experiment
+            );
+            self.problems
+                .invalid(format!("{at}allocation_generation"), why);
+            return;
+        };
+        let (bucket, fingerprint) = experiment.prefix.place(&unit.unit);
+        let variant = allocation.variant(bucket);
+        let (Some(given), Some(day)) = (given, day) else {
+            return;
+        };
+        if given != variant {
+            let name = &experiment.variants[usize::from(variant)].name;
+            let why = format!(
+                "is {:?}, but allocation {generation} gives the unit {name:?}",
+                unit.variant
+            );
+            self.problems.invalid(format!("{at}variant"), why);
+            return;
+        }
+        let over = matches!(experiment.status, Status::Completed | Status::Cancelled);
+        if over || self.context.aggregate.is_exposed(fingerprint) {
+            return;
+        }
+        self.exposures.push(Exposure {
+            experiment_id: Arc::clone(&experiment.id),
+            unit_hash: self.context.key.experiment(&experiment.id).hash(&unit.unit),
+            fingerprint,
+            variant,
+            bucket,
+            generation,
+            day,
+        });
     }
 
     fn observations(
@@ -297,6 +369,11 @@ impl<'a> Plan<'a> {
             self.problems.invalid(format!("{at}variant"), why);
             return None;
         }
+        self.named(at, experiment, name).map(Some)
+    }
+
+    /// Finds the variant called `name`.
+    fn named(&mut self, at: At, experiment: &Experiment, name: &str) -> Option<u16> {
         let variant = experiment.variant(name);
         if variant.is_none() {
             let shown: String = name.chars().take(self.context.limits.key_bytes).collect();
@@ -313,13 +390,12 @@ impl<'a> Plan<'a> {
             };
             let why = format!(
                 "{shown:?} is not a variant of {:?}; it has {}{more}",
-                outcome.experiment,
+                experiment.key,
                 known.join(", ")
             );
             self.problems.invalid(format!("{at}variant"), why);
-            return None;
         }
-        Some(variant)
+        variant
     }
 
     fn expose(
@@ -353,7 +429,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Finds out how the call says which call it is; on a problem, the answer is not used.
-    pub fn delivery(&mut self, delivery: Option<&v1::Delivery>, outcomes: &[Outcome]) -> Delivery {
+    pub fn delivery(
+        &mut self,
+        delivery: Option<&v1::Delivery>,
+        outcomes: &[Outcome],
+        exposed: &[ExposedUnit],
+    ) -> Delivery {
         let Some(delivery) = delivery else {
             return Delivery::Anonymous;
         };
@@ -377,6 +458,11 @@ impl<'a> Plan<'a> {
                 let mut payload = Vec::new();
                 for outcome in outcomes {
                     payload.extend_from_slice(&outcome.encode_length_delimited_to_vec());
+                }
+                for unit in exposed {
+                    // No outcome is empty, so that this tells the two apart.
+                    payload.push(0);
+                    payload.extend_from_slice(&unit.encode_length_delimited_to_vec());
                 }
                 Delivery::Keyed {
                     key,

@@ -7,6 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::*;
+use sortition_core::aggregate::CellDelta;
 
 #[test]
 fn a_batch_is_handed_out_until_it_is_committed() {
@@ -83,4 +84,30 @@ fn an_engine_needs_a_long_key_and_positive_bounds() {
         Limits::with(&overrides),
         &["limits.no_such", "limits.variants"],
     );
+}
+
+#[test]
+fn what_is_pending_is_seen_batch_by_batch_and_stays_pending() {
+    let engine = engine();
+    let pending = |id: &str| -> Vec<(u64, u64)> {
+        let found = engine.pending(|known| known == id);
+        let n = |cells: &[CellDelta]| cells.iter().map(|delta| delta.cell.moments().n()).sum();
+        assert!(found.iter().all(|batch| batch.exposures.is_empty()));
+        found
+            .iter()
+            .map(|batch| (batch.number, n(&batch.cells)))
+            .collect()
+    };
+    engine.resume(7).unwrap();
+    assert_eq!(pending("id-of-running"), [(8, 0)]);
+    record(&engine, score("running", "u")).unwrap();
+    assert_eq!(pending("id-of-running"), [(8, 1)]);
+    assert_eq!(pending("id-of-another"), [(8, 0)]);
+    engine.seal().unwrap().unwrap();
+    record(&engine, score("running", "v")).unwrap();
+    record(&engine, score("running", "w")).unwrap();
+    assert_eq!(pending("id-of-running"), [(8, 1), (9, 2)]);
+    engine.commit(8).unwrap();
+    assert_eq!(pending("id-of-running"), [(9, 2)]);
+    assert_eq!(engine.seal().unwrap().unwrap().number, 9);
 }

@@ -676,6 +676,7 @@ fn a_batch_request_with_a_key_is_safe_to_retry() {
     let request = RecordBatchRequest {
         outcomes: vec![score("running", "u"); 3],
         delivery: Some(keyed(b"k")),
+        ..RecordBatchRequest::default()
     };
     let send = || {
         RecordResponse::decode(

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::*;
 use prost::Message;
 use sortition_core::wire::v1::{
-    BucketRange, ExperimentStatus as Status, MetricKind, Snapshot, SnapshotContent,
+    BucketRange, ExperimentStatus as Status, MetricKind, Reason, Snapshot, SnapshotContent,
     SnapshotExperiment,
 };
 
@@ -276,4 +276,46 @@ fn an_external_experiment_needs_no_allocation_and_shares_its_subject() {
             .experiment,
         "running"
     );
+}
+
+#[test]
+fn what_is_held_answers_as_if_it_were_paused_whatever_snapshots_say() {
+    let engine = engine();
+    let fancy = unit_of("running", "fancy");
+    let answer = || {
+        let found = assign(&engine, &by_key("running", &fancy)).unwrap();
+        (
+            found.variant,
+            found.reason,
+            found.exposed,
+            found.snapshot_version,
+        )
+    };
+    let split = |version| {
+        let reason = i32::from(Reason::Split);
+        ("fancy".to_owned(), reason, true, version)
+    };
+    let paused = |version| {
+        let reason = i32::from(Reason::Paused);
+        ("plain".to_owned(), reason, false, version)
+    };
+    assert_eq!(answer(), split(1));
+    engine.hold(["id-of-running".into()]).unwrap();
+    assert_eq!(answer(), paused(1));
+    load(&engine, 2, everything());
+    assert_eq!(answer(), paused(2), "a newer snapshot does not end it");
+    engine.hold(["unheard-of".into()]).unwrap();
+    assert_eq!(answer(), split(2));
+    engine.hold([]).unwrap();
+    assert_eq!(answer(), split(2));
+}
+
+#[test]
+fn what_is_held_before_the_first_snapshot_is_never_answered_otherwise() {
+    let engine = engine_with(&[]);
+    engine.hold(["id-of-running".into()]).unwrap();
+    load(&engine, 1, everything());
+    let unit = unit_of("running", "fancy");
+    let found = assign(&engine, &by_key("running", &unit)).unwrap();
+    assert_eq!(found.variant, "plain");
 }

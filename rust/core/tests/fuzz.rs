@@ -180,7 +180,14 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(outcomes(), 0..4),
         prop::option::of(delivery()),
     )
-        .prop_map(|(outcomes, delivery)| RecordBatchRequest { outcomes, delivery }.encode_to_vec());
+        .prop_map(|(outcomes, delivery)| {
+            RecordBatchRequest {
+                outcomes,
+                delivery,
+                ..RecordBatchRequest::default()
+            }
+            .encode_to_vec()
+        });
     let expose = (key(), unit()).prop_map(|(experiment, unit)| {
         ExposeRequest {
             experiment,

@@ -1,8 +1,9 @@
 //! `Engine` and what it hands out, for Python.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -12,13 +13,14 @@ use sortition_core::error::{Error, Result, Violation};
 use sortition_core::limits::Limits;
 use sortition_core::log::{Ack, Disk, Lock, Recovery};
 use sortition_core::snapshot::Compiled;
-use sortition_core::{aggregate, engine, exposure};
+use sortition_core::{aggregate, engine, exposure, forward};
 
 use crate::arguments::{Natural, Text};
 use crate::cell::Cell;
 use crate::error::{guard, raised};
 use crate::log;
 use crate::tender::Tender;
+use crate::units::{Units, Variants};
 
 /// The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates, the log.
 ///
@@ -59,12 +61,7 @@ impl Engine {
                 let limits = Limits::with(&limits)?;
                 let Some(path) = log_dir else {
                     let core = engine::Engine::new(unit_key, limits)?;
-                    return Ok(Self {
-                        core: Arc::new(core),
-                        recovery: None,
-                        waits: false,
-                        holding: Mutex::new(None),
-                    });
+                    return Ok(Self::in_memory(core));
                 };
                 let options = log::options(ack.0, log_identity, &log_limits)?;
                 let waits = options.ack == Ack::Fsynced;
@@ -81,6 +78,52 @@ impl Engine {
                 })
             })
         })
+    }
+
+    /// Makes an engine for an agent's process: what is exposed and recorded is kept to be handed on, see `hand_out`.
+    #[staticmethod]
+    #[pyo3(signature = (limits = None))]
+    fn forwarding(limits: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let limits = limits.map_or_else(|| Ok(Vec::new()), |given| overrides("limits", given))?;
+        guard(|| engine::Engine::forwarding(Limits::with(&limits)?)).map(Self::in_memory)
+    }
+
+    /// An engine for a forked process: the same snapshot, and nothing to hand on.
+    fn forked(&self) -> PyResult<Self> {
+        guard(|| self.core.forked()).map(Self::in_memory)
+    }
+
+    /// Takes what waits to be handed on, at most `max_bytes` of it; None when nothing does.
+    fn hand_out(&self, py: Python<'_>, max_bytes: usize) -> Option<Consignment> {
+        py.detach(|| self.core.hand_out(max_bytes)).map(Consignment)
+    }
+
+    /// Says that a consignment, or what is left of it, will not be sent again.
+    fn settle(&self, consignment: &Consignment) {
+        let taken = &consignment.0;
+        self.core.settle(taken.items, taken.content.len());
+    }
+
+    /// The serialized Snapshot that is loaded; None without one.
+    #[getter]
+    fn snapshot<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let snapshot = self.core.snapshot()?;
+        Some(PyBytes::new(py, &snapshot.message))
+    }
+
+    /// Waits for a snapshot newer than version `than`; returns its version and itself, or None when none came in time.
+    #[pyo3(signature = (than, timeout_s))]
+    fn wait_for_snapshot<'py>(
+        &self,
+        py: Python<'py>,
+        than: Natural,
+        timeout_s: f64,
+    ) -> PyResult<Option<(u64, Bound<'py, PyBytes>)>> {
+        let timeout = Duration::try_from_secs_f64(timeout_s)
+            .map_err(|error| raised(&Error::invalid("timeout_s", error.to_string())));
+        let (than, timeout) = (guard(|| number("than", than))?, timeout?);
+        let found = py.detach(|| self.core.wait_for_snapshot(than, timeout));
+        Ok(found.map(|snapshot| (snapshot.version, PyBytes::new(py, &snapshot.message))))
     }
 
     /// What was found in the log when it was opened, by name; None without a log.
@@ -138,6 +181,12 @@ impl Engine {
     /// Compiles a serialized Snapshot and swaps it in; False when the loaded one is the same or newer.
     fn load_snapshot(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<bool> {
         py.detach(|| guard(|| self.core.load_snapshot(snapshot)))
+    }
+
+    /// Answers the running experiments with these ids, and no others, as if they were paused, whatever snapshots say.
+    fn hold(&self, py: Python<'_>, experiment_ids: Vec<String>) -> PyResult<()> {
+        let ids = experiment_ids.into_iter().map(String::into_boxed_str);
+        py.detach(|| guard(|| self.core.hold(ids)))
     }
 
     /// AssignRequest -> AssignResponse.
@@ -262,6 +311,35 @@ impl Engine {
         })
     }
 
+    /// Assigns many units of one experiment, with the GIL given back; the same answers as `assign`.
+    #[pyo3(
+        signature = (experiment, units, organization = Text("default"), expose = true, now_ms = None),
+        text_signature = "($self, experiment, units, organization='default', expose=True, now_ms=None)"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "they are Python's")]
+    fn assign_many(
+        &self,
+        py: Python<'_>,
+        experiment: Text<&str>,
+        units: &Units,
+        organization: Text<&str>,
+        expose: bool,
+        now_ms: Option<i64>,
+    ) -> PyResult<Variants> {
+        let question = Question {
+            target: Some(Target::Experiment(experiment.0)),
+            unit: "",
+            organization: organization.0,
+        };
+        let many = py.detach(|| {
+            guard(|| {
+                self.core
+                    .assign_many(question, units, expose, || or_now(now_ms))
+            })
+        })?;
+        Ok(Variants(many))
+    }
+
     /// Says which batch the database has; the next sealed one is the one behind it.
     fn resume(&self, py: Python<'_>, high_water: Natural) -> PyResult<()> {
         py.detach(|| guard(|| self.core.resume(number("high_water", high_water)?)))
@@ -272,6 +350,16 @@ impl Engine {
     fn waiting(&self, py: Python<'_>) -> usize {
         // Whoever seals may be waiting for a disk.
         py.detach(|| self.core.waiting())
+    }
+
+    /// Copies of what the database is not known to have of some experiments, the open batch last; nothing is sealed by it.
+    fn pending(&self, py: Python<'_>, experiment_ids: Vec<String>) -> Vec<SealedBatch> {
+        let wanted: HashSet<String> = experiment_ids.into_iter().collect();
+        let found = py.detach(|| self.core.pending(|id| wanted.contains(id)));
+        found
+            .into_iter()
+            .map(|batch| SealedBatch(Arc::new(batch)))
+            .collect()
     }
 
     /// Closes the open batch and returns it; the same one again until it is committed; None when there is nothing to flush.
@@ -296,6 +384,20 @@ impl Engine {
 }
 
 impl Engine {
+    /// Returns the core, for what serves it without Python.
+    pub fn shared(&self) -> Arc<engine::Engine> {
+        Arc::clone(&self.core)
+    }
+
+    fn in_memory(core: engine::Engine) -> Self {
+        Self {
+            core: Arc::new(core),
+            recovery: None,
+            waits: false,
+            holding: Mutex::new(None),
+        }
+    }
+
     /// Does the work of a single message.
     fn unary<T: Send>(
         &self,
@@ -307,6 +409,25 @@ impl Engine {
         } else {
             guard(work)
         }
+    }
+}
+
+/// What is handed on in one call.
+#[pyclass(frozen, module = "sortition.core")]
+pub struct Consignment(forward::Consignment);
+
+#[pymethods]
+impl Consignment {
+    /// A serialized RecordBatchRequest without its delivery.
+    #[getter]
+    fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.content)
+    }
+
+    /// How many outcomes and exposed units are in it.
+    #[getter]
+    fn items(&self) -> usize {
+        self.0.items
     }
 }
 

@@ -5,15 +5,17 @@ mod cell;
 mod engine;
 mod error;
 mod functions;
+mod lane;
 mod log;
 mod tender;
+mod units;
 
 use pyo3::prelude::*;
 use sortition_core::hash;
 use sortition_core::limits::Limits;
 
 /// Fills the module; what it holds is described in `_core.pyi`.
-#[pymodule]
+#[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("BUCKETS", hash::BUCKETS)?;
@@ -24,9 +26,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<cell::Cell>()?;
     module.add_class::<engine::Assignment>()?;
     module.add_class::<engine::CellDelta>()?;
+    module.add_class::<engine::Consignment>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine::Exposure>()?;
     module.add_class::<engine::SealedBatch>()?;
+    module.add_class::<lane::Lane>()?;
+    module.add_class::<units::Units>()?;
+    module.add_class::<units::Variants>()?;
 
     module.add_function(wrap_pyfunction!(functions::allocate, module)?)?;
     module.add_function(wrap_pyfunction!(functions::bucket, module)?)?;

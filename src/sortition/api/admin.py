@@ -10,6 +10,7 @@ from sortition.api.convert import (
     analysis_to_proto,
     event_to_proto,
     experiment_to_proto,
+    step_to_proto,
     subject_record_to_proto,
     version_to_proto,
 )
@@ -233,6 +234,15 @@ class Admin:
             organization = fields.organization(request.organization)
             actor = fields.actor(request)
         return subject_record_to_proto(self._backend().subjects.rollback(organization, ref, actor))
+
+    def run_automatic(self, request: admin_pb2.RunAutomaticRequest) -> admin_pb2.RunAutomaticResponse:
+        """Looks at running and paused experiments, and does what their policies ask for."""
+        with Fields() as fields:
+            actor = fields.actor(request)
+        steps = self._backend().automatic.run(
+            organization=request.organization, key=request.key, dry_run=request.dry_run, actor=actor
+        )
+        return admin_pb2.RunAutomaticResponse(steps=[step_to_proto(step) for step in steps])
 
     def list_audit_events(self, request: admin_pb2.ListAuditEventsRequest) -> admin_pb2.ListAuditEventsResponse:
         """What was done, by whom and why, newest first, filtered and paged."""

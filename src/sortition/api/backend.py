@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sortition.lifecycle import AuditLog, Experiments, Subjects
+from sortition.lifecycle import AuditLog, Automatic, Experiments, Subjects
 
 __all__ = ["Backend", "BackendSource"]
 
@@ -18,6 +18,7 @@ class Backend:
     experiments: Experiments
     subjects: Subjects
     audit: AuditLog
+    automatic: Automatic
 
 
 BackendSource: TypeAlias = Callable[[], Backend]

@@ -24,7 +24,7 @@ from sortition.analyzer.result import (
     SeriesPoint,
     VariantMetric,
 )
-from sortition.lifecycle import Replay, Report
+from sortition.lifecycle import Replay, Report, Step
 from sortition.model.wire import (
     policy_to_proto,
     spec_to_proto,
@@ -44,6 +44,7 @@ __all__ = [
     "replay_to_proto",
     "report_to_proto",
     "series_point_to_proto",
+    "step_to_proto",
     "subject_record_to_proto",
     "timestamp",
     "version_to_proto",
@@ -317,6 +318,27 @@ def decision_to_proto(record: DecisionRecord, result: AnalysisResult | None = No
         winner=record.winner,
         should_ship=record.should_ship,
         analysis=None if result is None else analysis_to_proto(result),
+        act=str((record.act or {}).get("act", "")),
+        reasons=_lines((record.act or {}).get("reasons")),
+    )
+
+
+def _lines(stored: object) -> list[str]:
+    return [str(line) for line in stored] if isinstance(stored, list) else []
+
+
+def step_to_proto(step: Step) -> admin_pb2.AutomaticStep:
+    """Returns what automatic mode has done about an experiment as its message."""
+    return admin_pb2.AutomaticStep(
+        key=step.record.spec.key,
+        organization=step.record.spec.organization,
+        act=f"AUTOMATIC_ACT_{step.judgement.act.name}",
+        variant=step.judgement.variant,
+        reasons=step.judgement.reasons,
+        missing=step.judgement.missing,
+        allowed=step.allowed,
+        decision_id=step.decision_id,
+        refused=step.refused,
     )
 
 

@@ -14,6 +14,7 @@ from sortition.api.admission import CallThreads, check_admitted
 from sortition.api.errors import abort, refuse, to_status
 from sortition.api.limits import MAX_SINGLE_BYTES, check_answer, too_large
 from sortition.api.streams import Streams
+from sortition.api.watch import Watches
 from sortition.core import Engine
 from sortition.errors import SortitionError
 from sortition.rpc.v1 import assignment_pb2, common_pb2, recording_pb2
@@ -31,13 +32,14 @@ Handle = Callable[[bytes], bytes]
 
 
 def data_handlers(
-    engine: Engine, streams: Streams, assign_threads: CallThreads, record_threads: CallThreads
+    engine: Engine, streams: Streams, watches: Watches, assign_threads: CallThreads, record_threads: CallThreads
 ) -> dict[str, dict[str, Handler]]:
     """Returns the handlers of the services Assignment and Recording, by service and method.
 
     Args:
         engine: What answers.
         streams: Where streams run.
+        watches: Who is told of snapshots.
         assign_threads: Where unary assignments run.
         record_threads: Where unary recordings run: an agent waits for its variant, and never behind others' outcomes.
     """
@@ -48,6 +50,7 @@ def data_handlers(
             engine.assign_stream_message, f"{ASSIGNMENT}/AssignStream", assignment_pb2.AssignStreamResponse, streams
         ),
         "Expose": _single(engine.expose, f"{ASSIGNMENT}/Expose", assign_threads),
+        "Watch": watches.handler(),
     }
     recording = {
         "Record": _single(engine.record, f"{RECORDING}/Record", record_threads),

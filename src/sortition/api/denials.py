@@ -68,18 +68,18 @@ class Denials:
         self._left_out = 0
         self.total = 0
 
-    def note(self, denial: Denial) -> None:
-        """Counts one."""
+    def note(self, denial: Denial, count: int = 1) -> None:
+        """Counts one, or several of a kind that came together."""
         at = self._now()
         with self._lock:
-            self.total += 1
+            self.total += count
             kind = self._kinds.get(denial)
             if kind is None:
                 if len(self._kinds) >= MAX_KINDS:
-                    self._left_out += 1
+                    self._left_out += count
                     return
                 kind = self._kinds[denial] = Denied(denial, at, at)
-            kind.count += 1
+            kind.count += count
             kind.last_at = at
 
     def take(self, limit: int) -> tuple[list[Denied], int]:

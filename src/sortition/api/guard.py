@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import grpc
@@ -24,10 +24,12 @@ from sortition.errors import InternalError, PermissionDenied, SortitionError, Un
 
 __all__ = ["Guard"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _HEADER: Final = "authorization"
 _THREADS: Final = "experimental_thread_pool"
+_NON_BLOCKING: Final = "experimental_non_blocking"
 _ADVICE: Final = "send one as the metadata 'authorization: Bearer <token>'; clients take it from SORTITION_TOKEN_FILE"
 
 
@@ -63,6 +65,8 @@ class Guard:
             return handler._replace(unary_unary=self._unary(method, required, handler.unary_unary))
         if handler.stream_stream:
             return handler._replace(stream_stream=self._stream(method, required, handler.stream_stream))
+        if handler.unary_stream and getattr(handler.unary_stream, _NON_BLOCKING, False):
+            return handler._replace(unary_stream=self._watch(method, required, handler.unary_stream))
         raise InternalError(f"{method} streams in one direction; teach the guard about such methods")
 
     def sweep(self) -> None:
@@ -104,6 +108,27 @@ class Guard:
 
         return _on_threads_of(behavior, serve)
 
+    def _watch(
+        self, method: str, required: Role, behavior: Callable[[Any, Any, Any], None]
+    ) -> Callable[[Any, Any, Any], None]:
+        """Guards a behaviour that leaves its stream open behind it."""
+
+        def serve(request: Any, context: grpc.ServicerContext, send: Any) -> None:
+            token = self._admit(context, method, required)
+            with self._lock:
+                self._streams[context] = token
+
+            def over() -> None:
+                with self._lock:
+                    self._streams.pop(context, None)
+
+            if not context.add_callback(over):
+                over()
+            behavior(request, context, send)
+
+        setattr(serve, _NON_BLOCKING, True)
+        return _on_threads_of(behavior, serve)
+
     def _admit(self, context: grpc.ServicerContext, method: str, required: Role) -> Token:
         """Returns the caller's token; ends the call when it may not be made."""
         header: Any = None
@@ -141,7 +166,7 @@ def _peer(context: grpc.ServicerContext) -> str:
     return peer.rpartition(":")[0] if peer.startswith(("ipv4:", "ipv6:")) else "unix"
 
 
-def _on_threads_of(behavior: Callable[[Any, Any], T], guarded: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+def _on_threads_of(behavior: Callable[P, T], guarded: Callable[P, T]) -> Callable[P, T]:
     """Makes grpcio run `guarded` on the threads it would run `behavior` on."""
     threads = getattr(behavior, _THREADS, None)
     if threads is not None:

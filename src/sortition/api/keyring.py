@@ -59,6 +59,11 @@ class Keyring:
         token = self._held.get(token_id(text))
         return token if token is not None and token.matches(text) else None
 
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens in force, expired ones among them."""
+        return tuple(self._held.values())
+
     def holds(self, token: Token) -> bool:
         """Returns whether a token that was found earlier has not been revoked since."""
         held = self._held.get(token.id)

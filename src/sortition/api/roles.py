@@ -28,7 +28,7 @@ def _methods(service: str, role: Role | None, *names: str) -> dict[str, Role | N
 
 
 REQUIRED: Final[dict[str, Role | None]] = {
-    **_methods("sortition.rpc.v1.Assignment", Role.AGENT, "Assign", "AssignBatch", "AssignStream", "Expose"),
+    **_methods("sortition.rpc.v1.Assignment", Role.AGENT, "Assign", "AssignBatch", "AssignStream", "Expose", "Watch"),
     **_methods("sortition.rpc.v1.Recording", Role.AGENT, "Record", "RecordBatch", "RecordStream"),
     **_methods(
         "sortition.rpc.v1.Admin",
@@ -37,7 +37,7 @@ REQUIRED: Final[dict[str, Role | None]] = {
         *("CompleteExperiment", "CancelExperiment", "ArchiveExperiment"),
         *("GetExperiment", "ListExperiments", "GetActiveExperiment"),
         *("CreateSubject", "GetSubject", "ListSubjects", "CreateSubjectVersion", "ListSubjectVersions"),
-        *("PromoteSubjectVersion", "RollbackSubject"),
+        *("PromoteSubjectVersion", "RollbackSubject", "RunAutomatic"),
         *("ListAuditEvents", "GetServerInfo"),
     ),
     **_methods(

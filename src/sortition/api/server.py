@@ -22,8 +22,15 @@ from sortition.api.data import ASSIGNMENT, RECORDING, data_handlers
 from sortition.api.guard import Guard
 from sortition.api.health import SERVICE as HEALTH
 from sortition.api.health import Health
-from sortition.api.limits import MAX_MESSAGE_BYTES
+from sortition.api.limits import (
+    MAX_CALLS,
+    MAX_CALLS_PER_CONNECTION,
+    MAX_CONNECTIONS,
+    MAX_MESSAGE_BYTES,
+    MAX_METADATA_BYTES,
+)
 from sortition.api.streams import Streams
+from sortition.api.watch import Watches
 from sortition.core import Engine
 from sortition.errors import Unavailable
 from sortition.rpc.v1 import admin_pb2
@@ -40,22 +47,17 @@ _MAX_WAITING_ASSIGNMENTS: Final = 256
 # Recordings can come again, so fewer of them wait; and with half the threads they leave the agents theirs.
 _MAX_WAITING_RECORDINGS: Final = 64
 _RECORDING_THREADS: Final = 2
-# All calls under way. The bounds above refuse with the time to come back; this one only keeps memory bounded.
-_MAX_CALLS: Final = 1024
-# Calls and streams of one connection; further ones wait in the client.
-_MAX_CALLS_PER_CONNECTION: Final = 256
-_MAX_METADATA_BYTES: Final = 8 * 1024
-# Each keeps a file descriptor, of which a process commonly has 1,024; further ones are closed at once.
-_MAX_CONNECTIONS: Final = 512
+# In-process clients, each of which watches; they cost no thread.
+_MAX_WATCHES: Final = 256
 
 _OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     # Two servers on one port would share its calls and split the truth between them: the second one has to fail.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
-    ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
-    ("grpc.max_concurrent_streams", _MAX_CALLS_PER_CONNECTION),
-    ("grpc.max_allowed_incoming_connections", _MAX_CONNECTIONS),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     # A peer that vanished without a word gives its streams back within a minute and a half.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -103,12 +105,14 @@ class Server:
         listen: Listen,
         health: Health,
         streams: Streams,
+        watches: Watches,
         threads: Iterable[ThreadPoolExecutor],
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self._server = server
         self._listen = listen
         self._streams = streams
+        self._watches = watches
         self._threads = tuple(threads)
         self._credentials = credentials
         self._bound = False
@@ -153,11 +157,13 @@ class Server:
         self.health.drain()
         stopped = self._server.stop(grace_s)
         self._streams.drain()
+        self._watches.drain()
         return stopped
 
     def close(self) -> None:
         """Lets its threads go, and removes its socket."""
         self._streams.close()
+        self._watches.close()
         for threads in self._threads:
             threads.shutdown(wait=False)
         # Unless it was found in use: then it is somebody else's.
@@ -193,19 +199,20 @@ def build_server(
     """
     check_exposure(listen, tls=credentials is not None, tokens=guard is not None)
     streams = Streams(max_streams)
+    watches = Watches(engine, _MAX_WATCHES)
     control = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="sortition-control")
     assigning = CallThreads(workers, _MAX_WAITING_ASSIGNMENTS, "sortition-assign")
     recording = CallThreads(_RECORDING_THREADS, _MAX_WAITING_RECORDINGS, "sortition-record")
     server = grpc.server(
         assigning,
         options=_OPTIONS,
-        maximum_concurrent_rpcs=_MAX_CALLS + max_streams,
+        maximum_concurrent_rpcs=MAX_CALLS + max_streams + _MAX_WATCHES,
     )
-    register(server, data_handlers(engine, streams, assigning, recording), guard)
+    register(server, data_handlers(engine, streams, watches, assigning, recording), guard)
     register(server, control_handlers(admin.SERVICE, Admin(backend, info), control), guard)
     register(server, control_handlers(analysis.SERVICE, Analysis(backend), control), guard)
     registrar: Any = _Registrar(server, streams, guard)
     health = Health(SERVICES)
     health.register(registrar)
     reflection.enable_server_reflection((*SERVICES, HEALTH, reflection.SERVICE_NAME), registrar)
-    return Server(server, listen, health, streams, (assigning, recording, control), credentials)
+    return Server(server, listen, health, streams, watches, (assigning, recording, control), credentials)

@@ -52,6 +52,16 @@ class Certificates:
             source.current, fetch, require_client_authentication=self.client_ca is not None
         )
 
+    def pem(self) -> tuple[bytes, bytes, bytes | None]:
+        """Reads the files; returns certificate, key, and what signs certificates of clients.
+
+        Raises:
+            SettingsError: They cannot be read or used, or the key does not belong to the certificate.
+        """
+        self.load()
+        contents = self._read()
+        return contents["tls_certificate"], contents["tls_key"], contents.get("tls_client_ca")
+
     @property
     def _files(self) -> dict[str, Path]:
         files = {"tls_certificate": self.certificate, "tls_key": self.key}

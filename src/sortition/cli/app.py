@@ -12,14 +12,18 @@ from sortition.cli import (
     about,
     analysis,
     audit,
+    auto,
     check,
     compact,
     decisions,
     demo,
+    execute,
     experiments,
+    generate,
     health,
     imports,
     log,
+    new,
     report,
     serve,
     subjects,
@@ -51,6 +55,7 @@ experiments.register(app)
 analysis.register(app)
 watch.register(app)
 report.register(app)
+auto.register(app)
 subjects.register(app)
 decisions.register(app)
 audit.register(app)
@@ -59,5 +64,8 @@ check.register(app)
 tokens.register(app)
 log.register(app)
 imports.register(app)
+execute.register(app)
+new.register(app)
+generate.register(app)
 demo.register(app)
 about.register(app)

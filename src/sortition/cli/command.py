@@ -21,7 +21,7 @@ _CONNECTION = "Connection"
 
 
 def command(
-    app: typer.Typer, name: str, *, changes: bool = False, formats: bool = True
+    app: typer.Typer, name: str, *, changes: bool = False, formats: bool = True, timeout_s: float = 30.0
 ) -> Callable[[Command], Command]:
     """Registers a function as a command that talks to a sidecar.
 
@@ -32,11 +32,13 @@ def command(
         name: What it is called.
         changes: Whether it changes anything, and so takes ``--actor`` and ``--reason``.
         formats: Whether it writes tables or JSON as ``--output`` says; else it has options of its own for that.
+        timeout_s: How long a call may take where ``--timeout`` says nothing.
     """
 
     def register(function: Command) -> Command:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        added = [*_COMMON, *((_OUTPUT,) if formats else ()), *(_CHANGES if changes else ())]
+        everywhere = [each.replace(default=timeout_s) if each.name == "timeout" else each for each in _COMMON]
+        added = [*everywhere, *((_OUTPUT,) if formats else ()), *(_CHANGES if changes else ())]
 
         @functools.wraps(function)
         def run(**values: Any) -> None:

@@ -32,6 +32,12 @@ def serve(
     tokens_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The hashes of tokens; default: tokens in the state directory.")
     ] = None,
+    lane: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Where the native lane listens: auto (default), off, HOST:PORT or unix:PATH."
+        ),
+    ] = None,
     state_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the sidecar keeps its state.")] = None,
     database_url: Annotated[
         str | None,
@@ -54,6 +60,14 @@ def serve(
     snapshot_interval_s: Annotated[
         float | None, typer.Option(help="Seconds between two looks for changes made elsewhere.")
     ] = None,
+    automatic: Annotated[
+        bool | None,
+        typer.Option(
+            "--automatic/--no-automatic",
+            help="Whether this sidecar may promote, roll back and let expire what says so.",
+            show_default="--automatic",
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads for calls of the hot path.")] = None,
     max_streams: Annotated[int | None, typer.Option(help="Streams open at the same time.")] = None,
     drain_s: Annotated[
@@ -75,6 +89,7 @@ def serve(
         "tls_key": tls_key,
         "tls_client_ca": tls_client_ca,
         "tokens_file": tokens_file,
+        "lane": lane,
         "state_dir": state_dir,
         "database_url": database_url,
         "database_timeout_s": database_timeout_s,
@@ -83,6 +98,7 @@ def serve(
         "log_max_bytes": log_max_bytes,
         "flush_interval_s": flush_interval_s,
         "snapshot_interval_s": snapshot_interval_s,
+        "automatic": automatic,
         "workers": workers,
         "max_streams": max_streams,
         "drain_s": drain_s,

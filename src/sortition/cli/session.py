@@ -88,6 +88,13 @@ class Session:
         return AnalysisStub(self._connected())
 
     @property
+    def assignment(self) -> Any:
+        """The stub of the Assignment service."""
+        from sortition.rpc.v1.assignment_pb2_grpc import AssignmentStub
+
+        return AssignmentStub(self._connected())
+
+    @property
     def health(self) -> Any:
         """The stub of the standard health service."""
         from grpc_health.v1.health_pb2_grpc import HealthStub

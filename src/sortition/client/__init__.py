@@ -6,7 +6,18 @@ once (`protocol.py`) and knows neither sockets nor event loops.
 
 from sortition.client.aio import AsyncClient, AsyncTrial
 from sortition.client.answer import Answer, Reason
+from sortition.client.local.source import SnapshotFile, SnapshotSource
 from sortition.client.stats import ClientStats
 from sortition.client.sync import Client, Trial
 
-__all__ = ["Answer", "AsyncClient", "AsyncTrial", "Client", "ClientStats", "Reason", "Trial"]
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "AsyncTrial",
+    "Client",
+    "ClientStats",
+    "Reason",
+    "SnapshotFile",
+    "SnapshotSource",
+    "Trial",
+]

@@ -16,9 +16,9 @@ from sortition.client.dimensions import Dimensions, levels
 from sortition.client.measure import Automatic
 from sortition.client.observations import Values, observations
 from sortition.client.protocol import Call, OnError, Pause, Protocol, Steps
+from sortition.client.route import Route
 from sortition.client.stats import ClientStats
-from sortition.client.target import find_target
-from sortition.client.transport import CHANNEL_OPTIONS, METHODS
+from sortition.client.transport import METHODS
 from sortition.client.trial import TrialBase
 from sortition.client.wanted import Wanted, unit_text
 from sortition.errors import SortitionError
@@ -287,22 +287,30 @@ class _Connection:
     """The channel: opened by the first call in an event loop, and to where the sidecar is by then."""
 
     def __init__(self, configured: str | None, credentials: Credentials) -> None:
-        self._configured = configured
         self._credentials = credentials
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: grpc.aio.Channel | None = None
+        self._address = ""
         self._methods: dict[str, Any] = {}
         self._lost = False
-        self.target = find_target(configured)
+        self._route = Route(configured, credentials)
         self._metadata: Metadata = credentials.metadata(self.target)
+
+    @property
+    def target(self) -> str:
+        """The sidecar's address."""
+        return self._route.target
 
     async def call(self, step: Call) -> Any:
         """Makes one call."""
-        if self._channel is None or self._lost or self._loop is not asyncio.get_running_loop():
+        moved = self._lost or self._route.due or self._loop is not asyncio.get_running_loop()
+        if self._channel is None or moved:
             await self._open()
         try:
             return await self._methods[step.method](step.request, timeout=step.timeout_s, metadata=self._metadata)
-        except grpc.RpcError:
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                self._route.failed()
             self._lost = True
             raise
 
@@ -314,17 +322,18 @@ class _Connection:
 
     async def _open(self) -> None:
         """Opens a channel, or another one if the sidecar has moved or the event loop is another."""
-        loop, target = asyncio.get_running_loop(), find_target(self._configured)
+        loop, route = asyncio.get_running_loop(), self._route
+        route.find()
         # Another token may be in the file by now.
-        self._metadata = self._credentials.metadata(target)
+        self._metadata = self._credentials.metadata(route.target)
         self._lost = False
-        if self._channel is not None and target == self.target and self._loop is loop:
+        if self._channel is not None and route.address == self._address and self._loop is loop:
             return
         former = self._channel if self._loop is loop else None
         channel = self._credentials.channel(
-            target, CHANNEL_OPTIONS, insecure=grpc.aio.insecure_channel, secure=grpc.aio.secure_channel
+            route.address, route.options, insecure=grpc.aio.insecure_channel, secure=grpc.aio.secure_channel
         )
-        self._loop, self.target, self._channel = loop, target, channel
+        self._loop, self._address, self._channel = loop, route.address, channel
         self._methods = {
             name: channel.unary_unary(path, lambda message: message.SerializeToString(), read)
             for name, (path, read) in METHODS.items()

@@ -13,7 +13,7 @@ import grpc
 
 from sortition.errors import SettingsError
 
-__all__ = ["Credentials", "Metadata"]
+__all__ = ["Credentials", "Metadata", "is_local"]
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -51,6 +51,11 @@ class Credentials:
     tls_key: PathLike | None = None
     tls_server_name: str | None = None
 
+    @property
+    def tls(self) -> bool:
+        """Whether TLS is spoken, and nothing else."""
+        return bool(self._given("tls_ca"))
+
     def metadata(self, target: str) -> Metadata:
         """Returns what every call to `target` carries.
 
@@ -60,7 +65,7 @@ class Credentials:
         token = self._token()
         if not token:
             return ()
-        if not self._given("tls_ca") and not _local(target):
+        if not self._given("tls_ca") and not is_local(target):
             text = f"is sent to {target} with TLS only; set tls_ca ({_ENVIRONMENT['tls_ca']})"
             raise SettingsError(f"token: {text}", [("token", text)])
         return (("authorization", f"Bearer {token}"),)
@@ -140,7 +145,7 @@ def _unusable(name: str, path: str, problem: str) -> SettingsError:
     return SettingsError(f"{name}: {text}", [(name, text)])
 
 
-def _local(target: str) -> bool:
+def is_local(target: str) -> bool:
     """Returns whether only this machine sees what is sent to `target`."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True

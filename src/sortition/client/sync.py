@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
 
 import grpc
 
 from sortition.client.credentials import Credentials, Metadata, PathLike
 from sortition.client.decorator import Decorated
 from sortition.client.dimensions import Dimensions, levels
+from sortition.client.local.process import Process
+from sortition.client.local.source import SnapshotSource
+from sortition.client.local.units import UnitArray
 from sortition.client.measure import Automatic
 from sortition.client.observations import Values, observations
 from sortition.client.protocol import Call, OnError, Pause, Protocol, Steps
+from sortition.client.route import Route
 from sortition.client.stats import ClientStats
-from sortition.client.target import find_target
-from sortition.client.transport import CHANNEL_OPTIONS, METHODS
+from sortition.client.transport import METHODS
 from sortition.client.trial import TrialBase
 from sortition.client.wanted import Wanted, unit_text
-from sortition.errors import SortitionError
+from sortition.core import Assignment, Variants
+from sortition.errors import FailedPrecondition, SortitionError
 
 __all__ = ["Client", "Trial"]
+
+_log = logging.getLogger("sortition.client")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +48,11 @@ class Client:
     later calls. It starts no thread. A forked process gets its own connection and identity.
 
     Args:
+        mode: Who assigns: "sidecar" asks it each time; "local" assigns in this process, from a snapshot that the
+            sidecar keeps up to date, and ships what is exposed and recorded in the background. Both give the same
+            answers.
+        source: With "local": where snapshots come from instead, such as a `SnapshotFile`. Then there is a sidecar only
+            if a target is given, and without one the client only assigns.
         target: The sidecar's address, such as "127.0.0.1:7117" or "unix:/run/sortition.sock". When absent: the
             environment variable SORTITION_TARGET, else what the running sidecar has announced, else 127.0.0.1:7117.
         organization: Who owns the experiments.
@@ -74,6 +86,8 @@ class Client:
         self,
         target: str | None = None,
         *,
+        mode: Literal["sidecar", "local"] = "sidecar",
+        source: SnapshotSource | None = None,
         organization: str = "default",
         timeout_s: float = 0.25,
         defaults: Mapping[str, Mapping[str, Any]] | None = None,
@@ -98,13 +112,20 @@ class Client:
         )
         self._automatic = Automatic(duration, duration_unit, success)
         credentials = Credentials(token, token_file, tls_ca, tls_certificate, tls_key, tls_server_name)
-        self._connection = _Connection(target, credentials)
+        if mode not in ("sidecar", "local"):
+            raise ValueError(f'mode must be "sidecar" or "local", but is {mode!r}')
+        if source is not None and mode != "local":
+            raise ValueError('source goes with mode="local"; a sidecar has its own snapshots')
+        self._organization = organization
+        self._process = Process(target, credentials, source, timeout_s) if mode == "local" else None
+        self._connection = self._process or _Connection(target, credentials)
         _open_clients.add(self)
 
     @property
     def stats(self) -> ClientStats:
         """What this client did since it was made, and what waits or was dropped."""
-        return self._protocol.stats
+        own = self._protocol.stats
+        return own if self._process is None else self._process.stats(own)
 
     @property
     def target(self) -> str:
@@ -157,6 +178,52 @@ class Client:
             return Trial(self, "", self._protocol.fallback(wanted, error, default), automatic, dimensions)
         answer = self._run(self._protocol.assign(wanted, text, expose=expose, default=default))
         return Trial(self, text, answer, automatic, dimensions)
+
+    def assign_unit(self, experiment: str, unit: str, *, expose: bool = True) -> Assignment:
+        """Assigns one unit with nothing around it, for loops that count nanoseconds. Only with ``mode="local"``.
+
+        Args:
+            experiment: The experiment's key.
+            unit: The id that is randomized.
+            expose: Whether the unit counts as exposed.
+
+        Returns:
+            The variant and its configuration, the same as `assign` would give.
+
+        Raises:
+            FailedPrecondition: The client asks a sidecar.
+            SortitionError: The core refused, or no snapshot came in time; there is no default here.
+        """
+        process = self._process or self._no_process()
+        return process.assign_unit(experiment, unit, self._organization, expose)
+
+    def assign_many(self, experiment: str, units: UnitArray, *, expose: bool = True) -> Variants:
+        """Assigns many units of one experiment, with the GIL given back. Only with ``mode="local"``.
+
+        ::
+
+            variants = client.assign_many("search", user_ids, expose=False)
+            index = numpy.frombuffer(variants.indices, numpy.int16)
+
+        Args:
+            experiment: The experiment's key.
+            units: Their ids: a list of texts, an array of texts (S, U) or of 64-bit integers, or an Arrow array of
+                strings.
+            expose: Whether the units count as exposed.
+
+        Returns:
+            The index of each unit's variant, and the variants' names and configurations.
+
+        Raises:
+            InvalidArgument: The ids cannot be read, or one is empty or too long; then none was assigned.
+            FailedPrecondition: The client asks a sidecar.
+            SortitionError: As for `assign_unit`.
+        """
+        process = self._process or self._no_process()
+        return process.assign_many(experiment, units, self._organization, expose)
+
+    def _no_process(self) -> NoReturn:
+        raise FailedPrecondition('this client asks a sidecar; make it with mode="local"')
 
     def record(
         self,
@@ -226,11 +293,20 @@ class Client:
 
     def flush(self, timeout_s: float = 2.0) -> int:
         """Sends the outcomes that wait, for at most `timeout_s` seconds; returns how many still do."""
-        return self._run(self._protocol.flush(timeout_s))
+        deadline = time.monotonic() + timeout_s
+        waiting = self._run(self._protocol.flush(timeout_s))
+        if self._process is not None:
+            waiting += self._process.flush(max(0.0, deadline - time.monotonic()))
+        return waiting
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Sends what waits for at most `timeout_s` seconds, and closes the connection; called by itself at exit."""
+        deadline = time.monotonic() + timeout_s
         self._run(self._protocol.close(timeout_s))
+        if self._process is not None:
+            lost = self._process.flush(max(0.0, deadline - time.monotonic()))
+            if lost:
+                _log.warning("closed with %d outcomes and exposures that could not be shipped", lost)
         self._connection.close()
         _open_clients.discard(self)
 
@@ -314,22 +390,29 @@ class _Connection:
     """The channel: opened by the first call, and to where the sidecar is by then."""
 
     def __init__(self, configured: str | None, credentials: Credentials) -> None:
-        self._configured = configured
         self._credentials = credentials
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
+        self._address = ""
         self._methods: dict[str, Any] = {}
         self._lost = False
-        self.target = find_target(configured)
+        self._route = Route(configured, credentials)
         self._metadata: Metadata = credentials.metadata(self.target)
+
+    @property
+    def target(self) -> str:
+        """The sidecar's address."""
+        return self._route.target
 
     def call(self, step: Call) -> Any:
         """Makes one call."""
-        if self._channel is None or self._lost:
+        if self._channel is None or self._lost or self._route.due:
             self._open()
         try:
             return self._methods[step.method](step.request, timeout=step.timeout_s, metadata=self._metadata)
-        except grpc.RpcError:
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                self._route.failed()
             self._lost = True
             raise
 
@@ -344,20 +427,22 @@ class _Connection:
         """Forgets the channel, which is the parent's."""
         self._lock = threading.Lock()
         self._channel = None
+        self._route.forget()
 
     def _open(self) -> None:
         """Opens a channel, or another one if the sidecar has moved."""
         with self._lock:
-            target = find_target(self._configured)
+            route = self._route
+            route.find()
             # Another token may be in the file by now.
-            self._metadata = self._credentials.metadata(target)
+            self._metadata = self._credentials.metadata(route.target)
             self._lost = False
-            if self._channel is not None and target == self.target:
+            if self._channel is not None and route.address == self._address:
                 return
             channel = self._credentials.channel(
-                target, CHANNEL_OPTIONS, insecure=grpc.insecure_channel, secure=grpc.secure_channel
+                route.address, route.options, insecure=grpc.insecure_channel, secure=grpc.secure_channel
             )
-            former, self.target, self._channel = self._channel, target, channel
+            former, self._address, self._channel = self._channel, route.address, channel
             self._methods = {
                 name: channel.unary_unary(path, lambda message: message.SerializeToString(), read)
                 for name, (path, read) in METHODS.items()

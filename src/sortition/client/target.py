@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 from sortition import locations
 
-__all__ = ["find_target"]
+__all__ = ["find_lane", "find_target"]
 
 # An address is one short line; whatever is longer is another file.
 _MAX_ADDRESS_BYTES = 512
@@ -18,13 +20,26 @@ def find_target(configured: str | None = None) -> str:
     The first of: `configured`, the environment variable SORTITION_TARGET, the address that a running sidecar has
     written into the state directory, and 127.0.0.1:7117.
     """
-    return configured or os.environ.get("SORTITION_TARGET") or _announced() or locations.DEFAULT_TARGET
+    return (
+        configured
+        or os.environ.get("SORTITION_TARGET")
+        or _announced(locations.endpoint_file)
+        or locations.DEFAULT_TARGET
+    )
 
 
-def _announced() -> str | None:
+def find_lane(target: str) -> str | None:
+    """Returns where the native lane of the sidecar at `target` is; ``None`` where it has none on this machine.
+
+    Only the sidecar that has announced itself in the state directory is known to be on this machine.
+    """
+    return _announced(locations.lane_file) if target == _announced(locations.endpoint_file) else None
+
+
+def _announced(place: Callable[[Path], Path]) -> str | None:
     """Returns what the running sidecar has written; ``None`` where none has, or nothing that is an address."""
     try:
-        with locations.endpoint_file(locations.state_dir()).open("rb") as file:
+        with place(locations.state_dir()).open("rb") as file:
             line = file.read(_MAX_ADDRESS_BYTES + 1)
         if len(line) > _MAX_ADDRESS_BYTES:
             return None

@@ -56,6 +56,7 @@ class Flusher:
         *,
         interval_s: float = DEFAULT_INTERVAL_S,
         on_change: Callable[[], None] | None = None,
+        on_commit: Callable[[SealedBatch], None] | None = None,
         remember: Callable[[Identity], None] | None = None,
     ) -> None:
         """Tells the engine which batch the database has; nothing is flushed before `start` or `flush`.
@@ -65,6 +66,7 @@ class Flusher:
             writer: This sidecar's place in the database.
             interval_s: The time between two flushes.
             on_change: Called whenever `state` has changed, by the thread that flushed; must not flush itself.
+            on_commit: Called with each batch that is in the database, before the engine lets go of it.
             remember: Keeps, durably, who the writer is; called before anything is written under a name, and after each
                 batch. Nothing is flushed when it raises before.
         """
@@ -72,6 +74,7 @@ class Flusher:
         self._writer = writer
         self._interval_s = interval_s
         self._on_change = on_change
+        self._on_commit = on_commit
         self._remember = remember
         self._remembered: Identity | None = None
         self._chance = random.Random()
@@ -199,6 +202,8 @@ class Flusher:
             fenced = isinstance(error, Conflict)
             self._change(replace(self._state, failures=failures, last_error=str(error), fenced=fenced))
             raise
+        if self._on_commit is not None:
+            self._on_commit(batch)
         self._engine.commit(batch.number)
         self._keep_number()
         self._change(FlushState(batch.number, datetime.now(timezone.utc)))

@@ -22,6 +22,7 @@ from sortition.store.records import AllocationRecord, DecisionRecord, Experiment
 
 __all__ = [
     "COMPLETED",
+    "HELD",
     "LOOK",
     "REACHED",
     "data_from_inputs",
@@ -38,6 +39,8 @@ COMPLETED: Final = "complete"
 """The decision that ended an experiment."""
 REACHED: Final = "reached"
 """The decision that the policy reached; it does not flip back."""
+HELD: Final = "hold"
+"""The decision of a sidecar that saw harm and gave every unit the control by itself."""
 LOOK: Final = "look"
 """A planned look that reached none."""
 

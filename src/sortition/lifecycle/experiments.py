@@ -30,7 +30,7 @@ from sortition.store.records import ExperimentRecord, SubjectRecord
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Completion", "Experiments"]
+__all__ = ["Completion", "Experiments", "step"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Experiments(Queries):
         with self._changes.begin(actor) as change:
             record = require_experiment(change.tx, organization, key)
             check_transition(record, ExperimentStatus.PAUSED)
-            return _step(change, "pause", record, replace(record, status=ExperimentStatus.PAUSED))
+            return step(change, "pause", record, replace(record, status=ExperimentStatus.PAUSED))
 
     def resume(self, organization: str, key: str, actor: Actor) -> ExperimentRecord:
         """Continues a paused experiment.
@@ -214,7 +214,7 @@ class Experiments(Queries):
                 subject, version = ship_variant(change, record, shipped, force=force)
                 ended = replace(ended, shipped_version=version.number)
                 details.update(shipped=shipped.name, version=version.number, forced=force)
-            ended = _step(change, "complete", record, ended, details)
+            ended = step(change, "complete", record, ended, details)
         return Completion(ended, analysis, subject, decision.id)
 
     def cancel(self, organization: str, key: str, actor: Actor) -> ExperimentRecord:
@@ -230,7 +230,7 @@ class Experiments(Queries):
             record = require_experiment(change.tx, organization, key)
             check_transition(record, ExperimentStatus.CANCELLED)
             ended = replace(record, status=ExperimentStatus.CANCELLED, ended_at=change.at)
-            return _step(change, "cancel", record, ended)
+            return step(change, "cancel", record, ended)
 
     def archive(self, organization: str, key: str, actor: Actor) -> ExperimentRecord:
         """Hides an experiment that is over from lists and from the hot path. Its key stays taken.
@@ -244,7 +244,7 @@ class Experiments(Queries):
         with self._changes.begin(actor) as change:
             record = require_experiment(change.tx, organization, key)
             check_archivable(record)
-            return _step(change, "archive", record, replace(record, archived_at=change.at))
+            return step(change, "archive", record, replace(record, archived_at=change.at))
 
     def _draft(self, spec: ExperimentSpec, at: datetime) -> ExperimentRecord:
         return ExperimentRecord(id=self._new_id(), spec=spec, status=ExperimentStatus.DRAFT, revision=1, created_at=at)
@@ -273,7 +273,7 @@ class Experiments(Queries):
                 allocation = first_allocation(record.spec)
                 rows.add_allocation(change.tx, record.id, allocation)
                 running = replace(running, allocations=(allocation,))
-            return _step(change, action, record, running)
+            return step(change, action, record, running)
 
 
 def _taken(spec: ExperimentSpec) -> AlreadyExists:
@@ -304,7 +304,7 @@ def _refuse_second(tx: Connection, record: ExperimentRecord) -> None:
             )
 
 
-def _step(
+def step(
     change: Change, action: str, before: ExperimentRecord, after: ExperimentRecord, details: JsonObject | None = None
 ) -> ExperimentRecord:
     """Stores an experiment's next state with its audit row."""

@@ -85,6 +85,7 @@ def _experiment(record: ExperimentRecord, current: JsonObject) -> snapshot_pb2.S
         metrics=[_metric(metric) for metric in spec.metrics],
         allocations=[_allocation(allocation) for allocation in record.allocations],
         dimensions=[_dimension(dimension) for dimension in spec.dimensions],
+        declared=spec.to_json() if answers and spec.decision.auto_rollback else b"",
     )
 
 

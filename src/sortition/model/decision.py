@@ -83,9 +83,21 @@ class Decision(Part):
         spending: For group_sequential: how the looks share the significance level.
         spending_power: For spending kim_demets: the power of the information that is spent, in (0, 10].
         correction: How the primary metric's p-values account for several treatments.
+        auto_promote: Automatic mode: whether the winner is shipped once the analysis allows it.
+        auto_rollback: Automatic mode: whether harm ends the experiment, with the control for everybody.
+        expire: Automatic mode: whether max_days or max_samples ends the experiment, with the control for everybody.
+        improvement_threshold: Automatic mode: the relative improvement that is promoted, in [0, 10]; never below mde.
+        min_effect_size: Automatic mode: Cohen's d of what is promoted, in size, in [0, 10].
+        max_regression: Automatic mode: the relative worsening beyond which there is harm, in (0, 1).
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"looks", "spending", "spending_power", "correction"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("looks", "spending", "spending_power", "correction"),
+            *("auto_promote", "auto_rollback", "expire"),
+            *("improvement_threshold", "min_effect_size", "max_regression"),
+        }
+    )
 
     min_samples: int = Field(default=1000, ge=2, le=_MAX_UNITS)
     max_samples: int | None = Field(default=None, ge=2, le=_MAX_UNITS)
@@ -99,6 +111,12 @@ class Decision(Part):
     spending: Annotated[Spending, word(Spending)] = Spending.OBRIEN_FLEMING
     spending_power: float = Field(default=3, gt=0, le=MAX_SPENDING_POWER)
     correction: Annotated[Correction, word(Correction)] = Correction.HOLM
+    auto_promote: bool = False
+    auto_rollback: bool = False
+    expire: bool = False
+    improvement_threshold: float = Field(default=0, ge=0, le=10)
+    min_effect_size: float = Field(default=0, ge=0, le=10)
+    max_regression: float = Field(default=0.1, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _reachable(self) -> Decision:
@@ -129,6 +147,11 @@ class Decision(Part):
             text = f"is {self.max_samples}, below the last look {self.looks[-1]}"
             found.append((("max_samples",), text, self.max_samples))
         return found
+
+    @property
+    def automatic(self) -> bool:
+        """Whether automatic mode may do anything by itself."""
+        return self.auto_promote or self.auto_rollback or self.expire
 
     @property
     def horizon(self) -> int | None:

@@ -83,7 +83,11 @@ _STATUSES = {
 # Fields of presence, in the message and in the specification under one name.
 _METRIC_OPTIONAL = ("margin", "min", "max", "cap_min", "cap_max")
 _PRIOR_OPTIONAL = ("successes", "failures", "mean", "sd")
-_DECISION_OPTIONAL = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "spending_power")
+_DECISION_OPTIONAL = (
+    *("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "spending_power"),
+    *("improvement_threshold", "min_effect_size", "max_regression"),
+)
+_DECISION_FLAGS = ("auto_promote", "auto_rollback", "expire")
 
 
 def _number(names: Mapping[Any, WordT], word: WordT) -> Any:
@@ -279,7 +283,7 @@ def _decision_to_proto(decision: Decision) -> experiment_pb2.Decision:
         spending=_number(_SPENDINGS, decision.spending),
         correction=_number(_CORRECTIONS, decision.correction),
     )
-    for field in _DECISION_OPTIONAL:
+    for field in (*_DECISION_OPTIONAL, *_DECISION_FLAGS):
         if (value := getattr(decision, field)) is not None:
             setattr(message, field, value)
     return message
@@ -292,6 +296,7 @@ def _decision(message: experiment_pb2.Decision) -> dict[str, object]:
     _put_word(raw, "spending", _SPENDINGS, message.spending)
     _put_word(raw, "correction", _CORRECTIONS, message.correction)
     raw["looks"] = tuple(message.looks)
+    raw.update({field: getattr(message, field) for field in _DECISION_FLAGS})
     return raw
 
 

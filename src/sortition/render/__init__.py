@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sortition.render.analysis import analysis_table
 from sortition.render.audit import audit_table
+from sortition.render.automatic import automatic_view
 from sortition.render.decisions import decision_table, replay_view
 from sortition.render.experiments import experiment_table, experiment_view
 from sortition.render.power import power_table
@@ -17,6 +18,7 @@ from sortition.render.subjects import subject_table, subject_view, version_table
 __all__ = [
     "analysis_table",
     "audit_table",
+    "automatic_view",
     "decision_table",
     "experiment_table",
     "experiment_view",

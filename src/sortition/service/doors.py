@@ -23,6 +23,8 @@ class Doors:
 
     Attributes:
         guard: What asks each call for its token; None where tokens are not in use.
+        keyring: The tokens in force; None where tokens are not in use.
+        certificates: Where the certificates are; None where TLS is not spoken.
         credentials: What TLS is spoken with; None for none.
         denials: Counts denied calls.
     """
@@ -40,27 +42,28 @@ class Doors:
         """
         self.denials = Denials()
         self.guard: Guard | None = None
+        self.certificates: Certificates | None = None
         self.credentials: grpc.ServerCredentials | None = None
-        self._keyring: Keyring | None = None
+        self.keyring: Keyring | None = None
         self._journal: Journal | None = None
         if settings.tls_certificate is not None and settings.tls_key is not None:
-            certificates = Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-            self.credentials = certificates.credentials()
+            self.certificates = Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+            self.credentials = self.certificates.credentials()
         # Asked once: whether tokens are needed does not change while it runs, whatever becomes of the file.
         path = settings.tokens
         if path is not None:
-            self._keyring = Keyring(path)
-            self.guard = Guard(self._keyring, self.denials)
+            self.keyring = Keyring(path)
+            self.guard = Guard(self.keyring, self.denials)
             self._journal = Journal(self.denials, backend, now=now, tokens_file=path)
 
     def start(self) -> None:
         """Begins to watch the file of tokens, and to write down who was turned away."""
-        if self._keyring is not None and self._journal is not None and self.guard is not None:
+        if self.keyring is not None and self._journal is not None and self.guard is not None:
             self._journal.start()
-            self._keyring.start(self._journal.tokens_changed, self.guard.sweep)
+            self.keyring.start(self._journal.tokens_changed, self.guard.sweep)
 
     def stop(self) -> None:
         """Ends both. The server has to be stopped before, and the database closed behind it."""
-        if self._keyring is not None and self._journal is not None:
-            self._keyring.stop()
+        if self.keyring is not None and self._journal is not None:
+            self.keyring.stop()
             self._journal.stop()

@@ -18,9 +18,10 @@ from sortition.api.convert import timestamp
 from sortition.api.server import Server, build_server
 from sortition.core import Engine
 from sortition.errors import SortitionError, StoreError, StoreUnavailable
-from sortition.lifecycle import load_local
+from sortition.lifecycle import KillSwitch, load_local
 from sortition.rpc.v1 import admin_pb2
 from sortition.service.doors import Doors
+from sortition.service.lane import NativeLane
 from sortition.service.outcomes import open_engine
 from sortition.service.state import StateDirectory
 from sortition.service.storage import Storage, open_database
@@ -62,8 +63,10 @@ class Service:
         self._state: StateDirectory | None = None
         self._engine: Engine | None = None
         self._server: Server | None = None
+        self._lane: NativeLane | None = None
         self._storage: Storage | None = None
         self._doors: Doors | None = None
+        self._switch: KillSwitch | None = None
         self._tending: threading.Thread | None = None
         self._stopping = threading.Event()
         self._one_stop = threading.Lock()
@@ -74,6 +77,11 @@ class Service:
     def address(self) -> str:
         """Where it listens: ``host:port`` with the port that was chosen, or ``unix:/path``."""
         return self._server.address if self._server else str(self._listen)
+
+    @property
+    def lane(self) -> str:
+        """Where its native lane listens; empty where it has none."""
+        return self._lane.address if self._lane else ""
 
     @property
     def ready(self) -> bool:
@@ -119,17 +127,21 @@ class Service:
             credentials=self._doors.credentials,
         )
         self._doors.start()
+        assert self._switch is not None
+        self._switch.start()
         self._server.start()
+        self._lane = NativeLane.open(self._settings, engine, self._doors)
         if self.ready:
             self._server.health.serving()
         if not (self.ready and self.attached):
             self._tending = threading.Thread(target=self._tend, name="sortition-attach", daemon=True)
             self._tending.start()
-        self._state.announce(self.address)
+        self._state.announce(self.address, self.lane or None)
         self._announced = True
         _log.info(
             "listening",
             address=self.address,
+            lane=self.lane,
             ready=self.ready,
             database=self.attached,
             tls=self._doors.credentials is not None,
@@ -167,6 +179,8 @@ class Service:
     def _open_engine(self, state: StateDirectory, key: bytes) -> Engine:
         # Kept at once: whatever fails from here on, its log has to be closed.
         self._engine = open_engine(self._settings, state, key)
+        # Before any snapshot is loaded: what was paused by the process before is never answered otherwise.
+        self._switch = KillSwitch(self._engine, snapshot=state.snapshot, kept=state.held, now=self._now)
         return self._engine
 
     def _without_database(self, engine: Engine, state: StateDirectory, error: StoreUnavailable) -> Engine:
@@ -176,8 +190,15 @@ class Service:
         return engine
 
     def _attach(self, db: Database, engine: Engine, state: StateDirectory) -> None:
+        assert self._switch is not None
         self._storage = Storage.attach(
-            db, engine, settings=self._settings, state=state, now=self._now, given_up=self._give_up
+            db,
+            engine,
+            settings=self._settings,
+            state=state,
+            now=self._now,
+            switch=self._switch,
+            given_up=self._give_up,
         )
 
     def _give_up(self) -> None:
@@ -244,7 +265,10 @@ class Service:
             snapshot_hash=self._engine.snapshot_hash.hex(),
             started_at=timestamp(self._started_at),
             counters=self._engine.counters(),
+            lane=self.lane,
         )
+        if self._lane is not None:
+            info.counters.update(self._lane.counters())
         if self._doors is not None and self._doors.guard is not None:
             info.counters["denied_calls"] = self._doors.denials.total
         if storage:
@@ -290,12 +314,18 @@ class Service:
             if self._server:
                 if self._announced:
                     _log.info("draining", drain_s=drain_s)
-                self._server.stop(drain_s).wait(drain_s + _CANCEL_S)
+                stopped = self._server.stop(drain_s)
+                # Both at the same time.
+                if self._lane:
+                    self._lane.stop(drain_s)
+                stopped.wait(drain_s + _CANCEL_S)
             if self._tending:
                 # An attempt to reach the database is bounded by its time limit.
                 self._tending.join()
             if self._doors:
                 self._doors.stop()
+            if self._switch:
+                self._switch.stop()
             self._flush_last(drain_s)
         finally:
             if self._server:

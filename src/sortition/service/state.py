@@ -31,8 +31,11 @@ class StateDirectory:
         writer             the name under which it writes, the directory's own id, the epoch of the name, the last batch
         installation.key   a copy of the database's key for hashing unit ids, to serve without the database
         snapshot           the last good snapshot, for the same
+        held               what this sidecar has paused by itself, until everybody knows of it
         sortition.db       the database, unless another is configured
         endpoint           the address of the running sidecar
+        endpoint.lane      the address of its native lane
+        lane.sock          the native lane, unless it is told to listen elsewhere
         tokens             the hashes of the tokens, where there are any
         log                what was acknowledged and is not in the database yet
         identity           the id of this directory, and what tells it from every copy
@@ -136,6 +139,11 @@ class StateDirectory:
         """The last good snapshot."""
         return self.path / "snapshot"
 
+    @property
+    def held(self) -> Path:
+        """What this sidecar has paused by itself."""
+        return self.path / "held"
+
     def writer(self, configured: str | None) -> Identity:
         """Returns who writes from here, and what it remembers of earlier runs.
 
@@ -190,13 +198,19 @@ class StateDirectory:
         if self.kept_key() != key:
             replace_file(self.path / "installation.key", key)
 
-    def announce(self, address: str) -> None:
-        """Writes where the sidecar listens, for clients on this machine."""
+    def announce(self, address: str, lane: str | None = None) -> None:
+        """Writes where the sidecar listens, for clients on this machine; and its native lane, where there is one."""
+        # The lane first: who finds the sidecar finds it too, and never that of a process before.
+        if lane is None:
+            locations.lane_file(self.path).unlink(missing_ok=True)
+        else:
+            replace_file(locations.lane_file(self.path), f"{lane}\n".encode())
         replace_file(locations.endpoint_file(self.path), f"{address}\n".encode())
 
     def withdraw(self) -> None:
         """Removes what `announce` wrote."""
         locations.endpoint_file(self.path).unlink(missing_ok=True)
+        locations.lane_file(self.path).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Unlocks the directory."""

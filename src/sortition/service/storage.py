@@ -9,7 +9,7 @@ from datetime import datetime
 from sortition.api.backend import Backend
 from sortition.core import Engine
 from sortition.flusher import Flusher
-from sortition.lifecycle import AuditLog, Experiments, SnapshotKeeper, Subjects
+from sortition.lifecycle import AuditLog, Automatic, Experiments, KillSwitch, Leader, SnapshotKeeper, Subjects
 from sortition.service.state import StateDirectory
 from sortition.settings import Settings
 from sortition.store import BatchWriter, Database, sqlite_url
@@ -36,6 +36,7 @@ class Storage:
     flusher: Flusher
     keeper: SnapshotKeeper
     backend: Backend
+    leader: Leader | None = None
 
     @classmethod
     def attach(
@@ -46,6 +47,7 @@ class Storage:
         settings: Settings,
         state: StateDirectory,
         now: Callable[[], datetime],
+        switch: KillSwitch,
         given_up: Callable[[], None],
     ) -> Storage:
         """Brings the newest snapshot to the engine, and begins to flush what the engine records.
@@ -56,6 +58,7 @@ class Storage:
             settings: Those of the sidecar.
             state: Its state directory.
             now: The clock of the control plane.
+            switch: What pauses by itself, to be told of the database.
             given_up: Called when nothing can be flushed any more: another sidecar took this one's place, or the log
                 failed.
 
@@ -79,7 +82,12 @@ class Storage:
                 given_up()
 
         flusher = Flusher(
-            engine, batches, interval_s=settings.flush_interval_s, on_change=flushed, remember=state.keep_writer
+            engine,
+            batches,
+            interval_s=settings.flush_interval_s,
+            on_change=flushed,
+            on_commit=switch.book.committed,
+            remember=state.keep_writer,
         )
 
         def changed() -> None:
@@ -87,10 +95,15 @@ class Storage:
             keeper.refresh()
 
         experiments = Experiments(db, flush=flusher.flush, changed=changed, now=now)
-        backend = Backend(experiments, Subjects(db, changed=changed, now=now), AuditLog(db))
+        automatic = Automatic(db, flush=flusher.flush, changed=changed, now=now)
+        backend = Backend(experiments, Subjects(db, changed=changed, now=now), AuditLog(db), automatic)
+        leader = Leader(db, automatic) if settings.automatic else None
         keeper.start()
         flusher.start()
-        return cls(db, flusher, keeper, backend)
+        switch.attach(db, automatic, lambda: flusher.writer)
+        if leader is not None:
+            leader.start()
+        return cls(db, flusher, keeper, backend, leader)
 
     def close(self, drain_s: float) -> None:
         """Flushes what was recorded, for at most `drain_s` seconds, and closes the database.
@@ -99,6 +112,8 @@ class Storage:
             SortitionError: Not everything could be flushed.
         """
         try:
+            if self.leader is not None:
+                self.leader.stop()
             self.keeper.stop()
             self.flusher.stop(drain_s)
         finally:

@@ -5,7 +5,7 @@ Everything is a function of an open transaction, so that whoever changes several
 
 from __future__ import annotations
 
-from sortition.store import audit, cells, compaction, decisions, experiments, installation, subjects
+from sortition.store import audit, cells, compaction, decisions, experiments, installation, leases, subjects
 from sortition.store.database import Database
 from sortition.store.naming import Identity
 from sortition.store.records import (
@@ -37,6 +37,7 @@ __all__ = [
     "decisions",
     "experiments",
     "installation",
+    "leases",
     "sqlite_url",
     "subjects",
 ]

@@ -16,7 +16,10 @@ __all__ = ["get", "heads", "insert", "latest"]
 
 def insert(tx: Connection, record: DecisionRecord) -> None:
     """Stores a decision."""
-    tx.execute(sqlalchemy.insert(decisions).values(asdict(record)))
+    values = asdict(record)
+    if record.act is None:
+        del values["act"]
+    tx.execute(sqlalchemy.insert(decisions).values(values))
 
 
 def get(tx: Connection, id: str) -> DecisionRecord | None:

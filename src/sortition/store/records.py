@@ -100,6 +100,8 @@ class DecisionRecord:
     should_ship: bool
     result: JsonObject
     inputs: JsonObject
+    act: JsonObject | None = None
+    """What automatic mode did by it, and why; None for a decision that it did not take."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ __all__ = [
     "experiments",
     "exposures",
     "installation",
+    "leases",
     "metadata",
     "promotions",
     "segment_cells",
@@ -261,8 +262,22 @@ decisions = Table(
     Column("should_ship", Boolean, nullable=False),
     Column("result", JsonText, nullable=False),
     Column("inputs", JsonText, nullable=False),
+    # What automatic mode did by it, and why; null for a decision that it did not take.
+    Column("act", JsonText),
     Index(None, "id", unique=True),
     Index(None, "experiment_id", "at"),
+)
+
+# Who does by itself what only one may do. Nobody's clock is in it: a holder has gone when its beat stands still.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    # Grows each time it changes hands; what is done under a smaller one is refused.
+    Column("token", BigInteger, nullable=False),
+    # Grows each time it is renewed.
+    Column("beat", BigInteger, nullable=False),
 )
 
 audit = Table(

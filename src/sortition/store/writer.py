@@ -27,7 +27,7 @@ from sortition.store.naming import Identity, go_apart, take
 from sortition.store.schema import exposures, writers
 from sortition.store.upsert import insert_or_mark, insert_or_replace
 
-__all__ = ["BatchWriter"]
+__all__ = ["BatchWriter", "high_water_of", "high_waters"]
 
 T = TypeVar("T")
 
@@ -219,3 +219,15 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     remaining = iter(items)
     while chunk := list(islice(remaining, size)):
         yield chunk
+
+
+def high_waters(tx: Connection) -> tuple[tuple[int, int], ...]:
+    """Returns the last batch of every writer, as (slot, number): it changes with whatever is recorded."""
+    rows = tx.execute(select(writers.c.slot, writers.c.high_water).order_by(writers.c.slot))
+    return tuple((row.slot, row.high_water) for row in rows)
+
+
+def high_water_of(tx: Connection, name: str) -> int:
+    """Returns the last batch of the writer with this name; 0 where there is none."""
+    found: int | None = tx.execute(select(writers.c.high_water).where(writers.c.name == name)).scalar_one_or_none()
+    return 0 if found is None else found

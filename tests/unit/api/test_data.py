@@ -11,6 +11,7 @@ import pytest
 from sortition.api.admission import CallThreads
 from sortition.api.data import ASSIGNMENT, RECORDING, data_handlers
 from sortition.api.streams import Streams
+from sortition.api.watch import Watches
 from sortition.errors import NotReady
 from sortition.rpc.v1 import assignment_pb2, recording_pb2
 
@@ -50,14 +51,15 @@ UNARY = [
     (RECORDING, "RecordBatch"),
 ]
 STREAMS = [(ASSIGNMENT, "AssignStream"), (RECORDING, "RecordStream")]
+WATCH = (ASSIGNMENT, "Watch")
 
 
 def handler(engine: Engine, streams: Streams, service: str, method: str) -> Any:
-    return data_handlers(engine, streams, THREADS, THREADS)[service][method]  # type: ignore[arg-type]
+    return data_handlers(engine, streams, Watches(engine, 1), THREADS, THREADS)[service][method]  # type: ignore[arg-type]
 
 
 def test_every_method_of_the_contract_has_a_handler(streams: Streams) -> None:
-    handlers = data_handlers(Engine(b""), streams, THREADS, THREADS)  # type: ignore[arg-type]
+    handlers = data_handlers(Engine(b""), streams, Watches(Engine(b""), 1), THREADS, THREADS)  # type: ignore[arg-type]
     files: list[Any] = [assignment_pb2, recording_pb2]
     expected = {
         service.full_name: {method.name for method in service.methods}
@@ -65,7 +67,7 @@ def test_every_method_of_the_contract_has_a_handler(streams: Streams) -> None:
         for service in file.DESCRIPTOR.services_by_name.values()
     }
     assert {service: set(methods) for service, methods in handlers.items()} == expected
-    assert {(service, name) for service, methods in expected.items() for name in methods} == {*UNARY, *STREAMS}
+    assert {(service, name) for service, methods in expected.items() for name in methods} == {*UNARY, *STREAMS, WATCH}
 
 
 @pytest.mark.parametrize(("service", "method"), [*UNARY, *STREAMS])

@@ -193,6 +193,7 @@ def test_counters_are_named_and_count() -> None:
         "dedup_clients": 1,
         "idempotency_keys": 1,
         "log_bytes": 0,
+        "outbound_items": 0,
     }
 
 

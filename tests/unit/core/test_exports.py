@@ -51,4 +51,6 @@ def test_constants_are_those_of_the_contract() -> None:
         "idempotency_keys": 65_536,
         "pending_exposures": 1_000_000,
         "live_cells": 100_000,
+        "outbound_items": 100_000,
+        "outbound_bytes": 67_108_864,
     }

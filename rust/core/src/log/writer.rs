@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -158,33 +159,74 @@ impl Log {
         self.put(write, None)
     }
 
+    /// Appends `count` records with one write, the body of each written by `write`; returns the number of the last.
+    ///
+    /// # Errors
+    /// As [`Log::append`]; then none of them was appended.
+    pub fn append_many(
+        &self,
+        count: usize,
+        mut write: impl FnMut(usize, &mut Vec<u8>),
+    ) -> Result<u64> {
+        RECORD.with_borrow_mut(|buffer| {
+            buffer.clear();
+            let mut records = Vec::with_capacity(count);
+            for index in 0..count {
+                let from = buffer.len();
+                buffer.resize(from + RECORD_BYTES, 0);
+                write(index, buffer);
+                check_body(buffer.len() - from - RECORD_BYTES)?;
+                let crc = crc32c(&buffer[from + RECORD_BYTES..]);
+                records.push((from..buffer.len(), crc));
+            }
+            let done = self.put_all(buffer, &records, Some(self.options.max_bytes));
+            give_back(buffer);
+            done
+        })
+    }
+
     fn put(&self, write: impl FnOnce(&mut Vec<u8>), limit: Option<u64>) -> Result<u64> {
         with_record(write, |record, crc| {
-            let mut writer = self.writer.lock();
-            self.syncing.check()?;
-            let lsn = writer.next_lsn;
-            if let Some(limit) = limit {
-                let held = self.closed_bytes.load(Ordering::Relaxed) + writer.current.bytes;
-                if held.saturating_add(record.len() as u64) > limit {
-                    return Err(Error::ResourceExhausted(format!(
-                        "log_max_bytes: the log has {held} bytes and the limit is {limit}; try again after the next flush"
-                    )));
-                }
-                if writer.closed {
-                    return Err(Error::ResourceExhausted(
-                        "log: there is no room to begin a segment; make room on the disk of the state directory"
-                            .to_owned(),
-                    ));
-                }
+            let whole = 0..record.len();
+            self.put_all(record, &[(whole, crc)], limit)
+        })
+    }
+
+    /// Appends what is in `buffer`: records at these places, with the checksums of their bodies. Returns the number of the last.
+    fn put_all(
+        &self,
+        buffer: &mut [u8],
+        records: &[(Range<usize>, u32)],
+        limit: Option<u64>,
+    ) -> Result<u64> {
+        let mut writer = self.writer.lock();
+        self.syncing.check()?;
+        if let Some(limit) = limit {
+            let held = self.closed_bytes.load(Ordering::Relaxed) + writer.current.bytes;
+            if held.saturating_add(buffer.len() as u64) > limit {
+                return Err(Error::ResourceExhausted(format!(
+                    "log_max_bytes: the log has {held} bytes and the limit is {limit}; try again after the next flush"
+                )));
             }
+            if writer.closed {
+                return Err(Error::ResourceExhausted(
+                    "log: there is no room to begin a segment; make room on the disk of the state directory"
+                        .to_owned(),
+                ));
+            }
+        }
+        let mut lsn = writer.next_lsn;
+        for (place, crc) in records {
             let age = lsn - 1 - self.syncing.synced().min(lsn - 1);
             let age = u32::try_from(age).unwrap_or(u32::MAX);
-            seal_record(record, crc, lsn, age, writer.current.seed);
-            writer.current.write(record)?;
-            writer.next_lsn += 1;
-            writer.marked = false;
-            Ok(lsn)
-        })
+            let seed = writer.current.seed;
+            seal_record(&mut buffer[place.clone()], *crc, lsn, age, seed);
+            lsn += 1;
+        }
+        writer.current.write(buffer)?;
+        writer.next_lsn = lsn;
+        writer.marked = false;
+        Ok(lsn - 1)
     }
 
     /// Says that a record told who was exposed.
@@ -601,21 +643,29 @@ fn with_record<T>(
         record.clear();
         record.resize(RECORD_BYTES, 0);
         write(record);
-        let length = record.len() - RECORD_BYTES;
-        if length > BODY_LIMIT {
-            record.truncate(0);
-            return Err(Error::ResourceExhausted(format!(
-                "log: the call has {length} bytes of effects and the limit is {BODY_LIMIT}; send fewer outcomes at once"
-            )));
-        }
+        check_body(record.len() - RECORD_BYTES)?;
         let crc = crc32c(&record[RECORD_BYTES..]);
         let done = then(record, crc);
-        if record.capacity() > KEPT_BYTES {
-            record.clear();
-            record.shrink_to(KEPT_BYTES);
-        }
+        give_back(record);
         done
     })
+}
+
+fn check_body(length: usize) -> Result<()> {
+    if length <= BODY_LIMIT {
+        return Ok(());
+    }
+    Err(Error::ResourceExhausted(format!(
+        "log: the call has {length} bytes of effects and the limit is {BODY_LIMIT}; send fewer outcomes at once"
+    )))
+}
+
+/// Keeps no more room for records than most of them need.
+fn give_back(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BYTES {
+        buffer.clear();
+        buffer.shrink_to(KEPT_BYTES);
+    }
 }
 
 /// Returns what an error of the system means for a call.

@@ -1,6 +1,6 @@
 //! From the bytes of a snapshot to the value that answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -21,11 +21,12 @@ use crate::wire::v1::{
 };
 
 /// A snapshot whose bytes are undamaged, before anyone looked inside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sealed {
     /// Its version.
     pub version: u64,
     hash: [u8; 32],
+    message: Bytes,
     content: Bytes,
 }
 
@@ -35,7 +36,8 @@ impl Sealed {
     /// # Errors
     /// `DataLoss` when they are damaged, or not those that were hashed.
     pub fn open(bytes: &[u8]) -> Result<Self> {
-        let snapshot = Snapshot::decode(Bytes::copy_from_slice(bytes))
+        let message = Bytes::copy_from_slice(bytes);
+        let snapshot = Snapshot::decode(message.clone())
             .map_err(|error| Error::DataLoss(format!("not a snapshot: {error}")))?;
         let hash: [u8; 32] = Sha256::digest(&snapshot.content).into();
         if snapshot.content_hash != hash.as_slice() {
@@ -47,11 +49,13 @@ impl Sealed {
         Ok(Self {
             version: snapshot.version,
             hash,
+            message,
             content: snapshot.content,
         })
     }
 
-    /// Compiles the content, which must agree with itself and with the snapshot that is `loaded`.
+    /// Compiles the content, which must agree with itself and with the snapshot that is `loaded`. Running experiments whose ids are
+    /// `held` are compiled as paused ones.
     ///
     /// # Errors
     /// `DataLoss` when the content is not one; `InvalidArgument` with every violation.
@@ -59,12 +63,13 @@ impl Sealed {
         self,
         loaded: Option<&Compiled>,
         registry: &mut Registry,
+        held: &HashSet<Box<str>>,
         limits: &Limits,
     ) -> Result<Compiled> {
         if self.version == 0 {
             return Err(Error::invalid("version", "is 0; versions count from 1"));
         }
-        let content = SnapshotContent::decode(self.content.clone()).map_err(|error| {
+        let mut content = SnapshotContent::decode(self.content.clone()).map_err(|error| {
             Error::DataLoss(format!(
                 "snapshot {} has no valid content: {error}",
                 self.version
@@ -75,18 +80,23 @@ impl Sealed {
             violations.truncate(VIOLATIONS);
             return Err(Error::InvalidArgument { violations });
         }
+        for experiment in &mut content.experiments {
+            if experiment.status() == Status::Running && held.contains(&*experiment.id) {
+                experiment.set_status(Status::Paused);
+            }
+        }
         Ok(Compiler::new(&self, registry).run(&content))
     }
 }
 
 /// The experiments that any snapshot of this process held, numbered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
     handles: HashMap<Arc<str>, u32>,
     known: Vec<Known>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     id: Arc<str>,
     was_paused: bool,
@@ -115,6 +125,7 @@ impl Registry {
 struct Compiler<'a> {
     version: u64,
     hash: [u8; 16],
+    message: Bytes,
     registry: &'a mut Registry,
     hasher: DefaultHashBuilder,
     by_key: HashTable<u32>,
@@ -126,6 +137,7 @@ impl<'a> Compiler<'a> {
         Self {
             version: sealed.version,
             hash: first_half(sealed.hash),
+            message: sealed.message.clone(),
             registry,
             hasher: DefaultHashBuilder::default(),
             by_key: HashTable::new(),
@@ -140,6 +152,7 @@ impl<'a> Compiler<'a> {
         Compiled {
             version: self.version,
             hash: self.hash,
+            message: self.message,
             subjects: subjects.into(),
             experiments: experiments.into(),
             hasher: self.hasher,

@@ -121,6 +121,11 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// Returns who owns it.
+    pub fn organization(&self) -> &str {
+        &self.organization
+    }
+
     /// Returns the index of the variant called `name`.
     pub fn variant(&self, name: &str) -> Option<u16> {
         position(self.variants.iter().map(|variant| &*variant.name), name)
@@ -145,6 +150,8 @@ pub struct Compiled {
     pub version: u64,
     /// The first 16 bytes of the SHA-256 of its content.
     pub hash: [u8; 16],
+    /// The serialized `Snapshot` that it was compiled from; configurations are parts of it, so it costs nothing to keep.
+    pub message: Bytes,
     /// Every subject.
     pub subjects: Box<[Subject]>,
     /// Every experiment.

@@ -33,352 +33,6 @@ pub struct Failure {
     #[prost(message, repeated, tag = "3")]
     pub violations: ::prost::alloc::vec::Vec<FieldViolation>,
 }
-/// Several subjects of which at most one is expected to have a running experiment, such as the prompts of a tenant.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct SubjectList {
-    /// The candidates, in order of preference; 1 to 64. The first with a running experiment is assigned; then the first with a
-    /// paused one; else the first subject's current configuration is the answer.
-    #[prost(message, repeated, tag = "1")]
-    pub subjects: ::prost::alloc::vec::Vec<SubjectRef>,
-}
-/// Asks for one unit's variant.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct AssignRequest {
-    /// What is randomized: the id of a session, user, request or tenant. Required, at most 512 bytes of UTF-8.
-    #[prost(string, tag = "4")]
-    pub unit: ::prost::alloc::string::String,
-    /// The organization that owns the experiment; empty means "default".
-    #[prost(string, tag = "5")]
-    pub organization: ::prost::alloc::string::String,
-    /// Whether this answer counts as an exposure; true when absent. With false, call Expose once the variant has been used.
-    #[prost(bool, optional, tag = "6")]
-    pub expose: ::core::option::Option<bool>,
-    /// Hashes of configurations the caller already holds, at most 64. A configuration among them is not sent again.
-    #[prost(bytes = "bytes", repeated, tag = "7")]
-    pub known_config_hashes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// What to assign. Exactly one is required.
-    #[prost(oneof = "assign_request::Target", tags = "1, 2, 3")]
-    pub target: ::core::option::Option<assign_request::Target>,
-}
-/// Nested message and enum types in `AssignRequest`.
-pub mod assign_request {
-    /// What to assign. Exactly one is required.
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Target {
-        /// The key of an experiment.
-        #[prost(string, tag = "1")]
-        Experiment(::prost::alloc::string::String),
-        /// A subject: its running experiment is found for you.
-        #[prost(message, tag = "2")]
-        Subject(super::SubjectRef),
-        /// Several subjects: see SubjectList.
-        #[prost(message, tag = "3")]
-        AnyOf(super::SubjectList),
-    }
-}
-/// One unit's variant.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AssignResponse {
-    /// The key of the experiment; empty with REASON_NO_EXPERIMENT.
-    #[prost(string, tag = "1")]
-    pub experiment: ::prost::alloc::string::String,
-    /// The name of the variant; empty with REASON_NO_EXPERIMENT. Send it back when recording.
-    #[prost(string, tag = "2")]
-    pub variant: ::prost::alloc::string::String,
-    /// The configuration to use, a JSON object in UTF-8. Empty when `config_omitted` is true.
-    #[prost(bytes = "bytes", tag = "3")]
-    pub config: ::prost::bytes::Bytes,
-    /// The first 16 bytes of the SHA-256 of `config`.
-    #[prost(bytes = "bytes", tag = "4")]
-    pub config_hash: ::prost::bytes::Bytes,
-    /// True when the caller named `config_hash` among its known ones, so that `config` was left out.
-    #[prost(bool, tag = "5")]
-    pub config_omitted: bool,
-    /// Why this answer.
-    #[prost(enumeration = "Reason", tag = "6")]
-    pub reason: i32,
-    /// The unit's bucket in [0, 10000); 0 with REASON_NO_EXPERIMENT.
-    #[prost(uint32, tag = "7")]
-    pub bucket: u32,
-    /// The number of the allocation that decided; 0 with REASON_NO_EXPERIMENT.
-    #[prost(uint32, tag = "8")]
-    pub allocation_generation: u32,
-    /// The version of the snapshot that answered.
-    #[prost(uint64, tag = "9")]
-    pub snapshot_version: u64,
-    /// The first 16 bytes of the SHA-256 of that snapshot's content.
-    #[prost(bytes = "bytes", tag = "10")]
-    pub snapshot_hash: ::prost::bytes::Bytes,
-    /// The subject the answer is about.
-    #[prost(message, optional, tag = "11")]
-    pub subject: ::core::option::Option<SubjectRef>,
-    /// The number of the subject's current version; 0 when the subject has none.
-    #[prost(uint64, tag = "12")]
-    pub subject_version: u64,
-    /// Whether this answer counts as an exposure of the unit.
-    #[prost(bool, tag = "13")]
-    pub exposed: bool,
-}
-/// Asks for many variants at once.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct AssignBatchRequest {
-    /// The requests; 1 to 10,000.
-    #[prost(message, repeated, tag = "1")]
-    pub requests: ::prost::alloc::vec::Vec<AssignRequest>,
-}
-/// The answers to a batch.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct AssignBatchResponse {
-    /// One answer per request, in the same order.
-    #[prost(message, repeated, tag = "1")]
-    pub responses: ::prost::alloc::vec::Vec<AssignResponse>,
-}
-/// The answer to one message of an assignment stream.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct AssignStreamResponse {
-    /// Either the assignment or why there is none.
-    #[prost(oneof = "assign_stream_response::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<assign_stream_response::Result>,
-}
-/// Nested message and enum types in `AssignStreamResponse`.
-pub mod assign_stream_response {
-    /// Either the assignment or why there is none.
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Result {
-        /// The assignment.
-        #[prost(message, tag = "1")]
-        Assignment(super::AssignResponse),
-        /// Why this message was refused.
-        #[prost(message, tag = "2")]
-        Failure(super::Failure),
-    }
-}
-/// Marks one unit as exposed.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ExposeRequest {
-    /// The key of the experiment. Required.
-    #[prost(string, tag = "1")]
-    pub experiment: ::prost::alloc::string::String,
-    /// The unit. Required, at most 512 bytes of UTF-8.
-    #[prost(string, tag = "2")]
-    pub unit: ::prost::alloc::string::String,
-    /// The organization that owns the experiment; empty means "default".
-    #[prost(string, tag = "3")]
-    pub organization: ::prost::alloc::string::String,
-}
-/// What became of an Expose call.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ExposeResponse {
-    /// True when the unit counts as exposed; false when the experiment is paused or over.
-    #[prost(bool, tag = "1")]
-    pub exposed: bool,
-    /// The variant the unit is exposed to; empty when it is not.
-    #[prost(string, tag = "2")]
-    pub variant: ::prost::alloc::string::String,
-    /// The version of the snapshot that answered.
-    #[prost(uint64, tag = "3")]
-    pub snapshot_version: u64,
-}
-/// Why an answer is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum Reason {
-    /// Never sent.
-    Unspecified = 0,
-    /// The unit's bucket decided.
-    Split = 1,
-    /// The unit was exposed before the weights changed and keeps its variant.
-    Sticky = 2,
-    /// A caller with the right to do so forced this variant.
-    Forced = 3,
-    /// The experiment is paused: the control, and the unit is not exposed.
-    Paused = 4,
-    /// No experiment is running: the subject's current configuration.
-    NoExperiment = 5,
-    /// The unit is outside the experiment's targeting rules.
-    NotTargeted = 6,
-    /// The unit is in a holdout.
-    Holdout = 7,
-    /// Given by client libraries only: the sidecar could not be reached.
-    Default = 8,
-}
-impl Reason {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "REASON_UNSPECIFIED",
-            Self::Split => "REASON_SPLIT",
-            Self::Sticky => "REASON_STICKY",
-            Self::Forced => "REASON_FORCED",
-            Self::Paused => "REASON_PAUSED",
-            Self::NoExperiment => "REASON_NO_EXPERIMENT",
-            Self::NotTargeted => "REASON_NOT_TARGETED",
-            Self::Holdout => "REASON_HOLDOUT",
-            Self::Default => "REASON_DEFAULT",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "REASON_UNSPECIFIED" => Some(Self::Unspecified),
-            "REASON_SPLIT" => Some(Self::Split),
-            "REASON_STICKY" => Some(Self::Sticky),
-            "REASON_FORCED" => Some(Self::Forced),
-            "REASON_PAUSED" => Some(Self::Paused),
-            "REASON_NO_EXPERIMENT" => Some(Self::NoExperiment),
-            "REASON_NOT_TARGETED" => Some(Self::NotTargeted),
-            "REASON_HOLDOUT" => Some(Self::Holdout),
-            "REASON_DEFAULT" => Some(Self::Default),
-            _ => None,
-        }
-    }
-}
-/// One measured value of one metric.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Observation {
-    /// The metric's name, as declared by the experiment. Required.
-    #[prost(string, tag = "1")]
-    pub metric: ::prost::alloc::string::String,
-    /// For ratio metrics: what the value is divided by, finite and > 0; 1 when absent. Refused for other kinds.
-    #[prost(double, optional, tag = "4")]
-    pub denominator: ::core::option::Option<f64>,
-    /// For metrics that declare a covariate: a value known before exposure, used to reduce variance. Refused for the others.
-    #[prost(double, optional, tag = "5")]
-    pub covariate: ::core::option::Option<f64>,
-    /// Whether nobody asked for this value, as for the duration that client libraries measure by themselves. When the experiment
-    /// does not declare the metric, the observation is left out and in no count, instead of being refused.
-    #[prost(bool, tag = "6")]
-    pub if_declared: bool,
-    /// The value. Exactly one is required. A binary metric takes `flag`, or `number` when it is 0 or 1.
-    #[prost(oneof = "observation::Value", tags = "2, 3")]
-    pub value: ::core::option::Option<observation::Value>,
-}
-/// Nested message and enum types in `Observation`.
-pub mod observation {
-    /// The value. Exactly one is required. A binary metric takes `flag`, or `number` when it is 0 or 1.
-    #[derive(Clone, Copy, PartialEq, ::prost::Oneof)]
-    pub enum Value {
-        /// A finite number, in the metric's unit and inside its declared range.
-        #[prost(double, tag = "2")]
-        Number(f64),
-        /// For binary metrics: whether it happened.
-        #[prost(bool, tag = "3")]
-        Flag(bool),
-    }
-}
-/// What happened to one unit.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Outcome {
-    /// The key of the experiment. Required.
-    #[prost(string, tag = "1")]
-    pub experiment: ::prost::alloc::string::String,
-    /// The unit, as it was assigned. Required, at most 512 bytes of UTF-8.
-    #[prost(string, tag = "2")]
-    pub unit: ::prost::alloc::string::String,
-    /// The variant the unit was given. Optional but recommended: it is checked against the assignment, and it is needed while an
-    /// experiment is paused. Required where assignment is external; there it also counts as the unit's exposure.
-    #[prost(string, tag = "3")]
-    pub variant: ::prost::alloc::string::String,
-    /// What was measured; 1 to 256.
-    #[prost(message, repeated, tag = "4")]
-    pub observations: ::prost::alloc::vec::Vec<Observation>,
-    /// The organization that owns the experiment; empty means "default".
-    #[prost(string, tag = "5")]
-    pub organization: ::prost::alloc::string::String,
-    /// When it happened, in milliseconds since 1970-01-01 UTC; 0 means now. Decides the UTC day the values are counted on. At
-    /// most 7 days old (any age where assignment is external) and at most 5 minutes ahead.
-    #[prost(int64, tag = "6")]
-    pub occurred_at_ms: i64,
-    /// The unit's level of each dimension, such as `device: "mobile"`; at most 16, each name and level of at most 128 bytes. A
-    /// level that the experiment does not declare counts as "other", and so does a declared dimension that is not here. A
-    /// dimension that it does not declare is left out: whoever sends need not know what an experiment looks at.
-    #[prost(btree_map = "string, string", tag = "7")]
-    pub dimensions: ::prost::alloc::collections::BTreeMap<
-        ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
-    >,
-}
-/// Says which calls are the same call, so that a retry is never counted twice. Use either `client` and `seq`, or `idempotency_key`.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Delivery {
-    /// An id of the calling client, unique per process: 1 to 16 bytes, best random.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub client: ::prost::bytes::Bytes,
-    /// The number of this call, counted from 1 by the client.
-    #[prost(uint64, tag = "2")]
-    pub seq: u64,
-    /// The lowest number that the client may still send (again); lower ones are settled. At most 256 below `seq`.
-    #[prost(uint64, tag = "3")]
-    pub oldest_pending: u64,
-    /// For callers that keep no count: 1 to 16 bytes naming this call, remembered for at least 10 minutes.
-    #[prost(bytes = "bytes", tag = "4")]
-    pub idempotency_key: ::prost::bytes::Bytes,
-}
-/// Records one unit's observations.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RecordRequest {
-    /// What happened. Required.
-    #[prost(message, optional, tag = "1")]
-    pub outcome: ::core::option::Option<Outcome>,
-    /// Makes the call safe to retry; without it every arrival counts.
-    #[prost(message, optional, tag = "2")]
-    pub delivery: ::core::option::Option<Delivery>,
-}
-/// Records many units' observations.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RecordBatchRequest {
-    /// What happened; 1 to 10,000.
-    #[prost(message, repeated, tag = "1")]
-    pub outcomes: ::prost::alloc::vec::Vec<Outcome>,
-    /// Makes the call safe to retry; without it every arrival counts.
-    #[prost(message, optional, tag = "2")]
-    pub delivery: ::core::option::Option<Delivery>,
-}
-/// What became of the observations of one call.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RecordResponse {
-    /// Observations that were counted.
-    #[prost(uint32, tag = "1")]
-    pub accepted: u32,
-    /// Observations that were not counted because their experiment is over.
-    #[prost(uint32, tag = "2")]
-    pub late: u32,
-    /// Observations that were not counted because their unit was served by a paused experiment.
-    #[prost(uint32, tag = "3")]
-    pub ignored: u32,
-    /// Observations that were counted after being moved to the metric's cap.
-    #[prost(uint32, tag = "4")]
-    pub clamped: u32,
-    /// True when this call had been applied before: nothing was counted now.
-    #[prost(bool, tag = "5")]
-    pub duplicate: bool,
-    /// The version of the snapshot that answered.
-    #[prost(uint64, tag = "6")]
-    pub snapshot_version: u64,
-}
-/// The answer to one message of a recording stream.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RecordStreamResponse {
-    /// Either what became of it or why it was refused.
-    #[prost(oneof = "record_stream_response::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<record_stream_response::Result>,
-}
-/// Nested message and enum types in `RecordStreamResponse`.
-pub mod record_stream_response {
-    /// Either what became of it or why it was refused.
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Result {
-        /// What became of the message.
-        #[prost(message, tag = "1")]
-        Recorded(super::RecordResponse),
-        /// Why the message was refused.
-        #[prost(message, tag = "2")]
-        Failure(super::Failure),
-    }
-}
 /// One immutable state of everything the hot path needs. Also the format of the last good snapshot on disk.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Snapshot {
@@ -451,6 +105,9 @@ pub struct SnapshotExperiment {
     /// What outcomes are broken down by, in declared order. At most 3, with 32 levels together.
     #[prost(message, repeated, tag = "10")]
     pub dimensions: ::prost::alloc::vec::Vec<SnapshotDimension>,
+    /// What was declared, as canonical JSON, where a sidecar that sees harm may pause the experiment by itself; else empty.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub declared: ::prost::bytes::Bytes,
 }
 /// A dimension on the hot path. Its levels, and behind them "other", are numbered on through all dimensions, from 1.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -611,5 +268,384 @@ impl MetricKind {
             "METRIC_KIND_RATIO" => Some(Self::Ratio),
             _ => None,
         }
+    }
+}
+/// Several subjects of which at most one is expected to have a running experiment, such as the prompts of a tenant.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SubjectList {
+    /// The candidates, in order of preference; 1 to 64. The first with a running experiment is assigned; then the first with a
+    /// paused one; else the first subject's current configuration is the answer.
+    #[prost(message, repeated, tag = "1")]
+    pub subjects: ::prost::alloc::vec::Vec<SubjectRef>,
+}
+/// Asks for one unit's variant.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AssignRequest {
+    /// What is randomized: the id of a session, user, request or tenant. Required, at most 512 bytes of UTF-8.
+    #[prost(string, tag = "4")]
+    pub unit: ::prost::alloc::string::String,
+    /// The organization that owns the experiment; empty means "default".
+    #[prost(string, tag = "5")]
+    pub organization: ::prost::alloc::string::String,
+    /// Whether this answer counts as an exposure; true when absent. With false, call Expose once the variant has been used.
+    #[prost(bool, optional, tag = "6")]
+    pub expose: ::core::option::Option<bool>,
+    /// Hashes of configurations the caller already holds, at most 64. A configuration among them is not sent again.
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub known_config_hashes: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// What to assign. Exactly one is required.
+    #[prost(oneof = "assign_request::Target", tags = "1, 2, 3")]
+    pub target: ::core::option::Option<assign_request::Target>,
+}
+/// Nested message and enum types in `AssignRequest`.
+pub mod assign_request {
+    /// What to assign. Exactly one is required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Target {
+        /// The key of an experiment.
+        #[prost(string, tag = "1")]
+        Experiment(::prost::alloc::string::String),
+        /// A subject: its running experiment is found for you.
+        #[prost(message, tag = "2")]
+        Subject(super::SubjectRef),
+        /// Several subjects: see SubjectList.
+        #[prost(message, tag = "3")]
+        AnyOf(super::SubjectList),
+    }
+}
+/// One unit's variant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssignResponse {
+    /// The key of the experiment; empty with REASON_NO_EXPERIMENT.
+    #[prost(string, tag = "1")]
+    pub experiment: ::prost::alloc::string::String,
+    /// The name of the variant; empty with REASON_NO_EXPERIMENT. Send it back when recording.
+    #[prost(string, tag = "2")]
+    pub variant: ::prost::alloc::string::String,
+    /// The configuration to use, a JSON object in UTF-8. Empty when `config_omitted` is true.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub config: ::prost::bytes::Bytes,
+    /// The first 16 bytes of the SHA-256 of `config`.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub config_hash: ::prost::bytes::Bytes,
+    /// True when the caller named `config_hash` among its known ones, so that `config` was left out.
+    #[prost(bool, tag = "5")]
+    pub config_omitted: bool,
+    /// Why this answer.
+    #[prost(enumeration = "Reason", tag = "6")]
+    pub reason: i32,
+    /// The unit's bucket in [0, 10000); 0 with REASON_NO_EXPERIMENT.
+    #[prost(uint32, tag = "7")]
+    pub bucket: u32,
+    /// The number of the allocation that decided; 0 with REASON_NO_EXPERIMENT.
+    #[prost(uint32, tag = "8")]
+    pub allocation_generation: u32,
+    /// The version of the snapshot that answered.
+    #[prost(uint64, tag = "9")]
+    pub snapshot_version: u64,
+    /// The first 16 bytes of the SHA-256 of that snapshot's content.
+    #[prost(bytes = "bytes", tag = "10")]
+    pub snapshot_hash: ::prost::bytes::Bytes,
+    /// The subject the answer is about.
+    #[prost(message, optional, tag = "11")]
+    pub subject: ::core::option::Option<SubjectRef>,
+    /// The number of the subject's current version; 0 when the subject has none.
+    #[prost(uint64, tag = "12")]
+    pub subject_version: u64,
+    /// Whether this answer counts as an exposure of the unit.
+    #[prost(bool, tag = "13")]
+    pub exposed: bool,
+}
+/// Asks for many variants at once.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AssignBatchRequest {
+    /// The requests; 1 to 10,000.
+    #[prost(message, repeated, tag = "1")]
+    pub requests: ::prost::alloc::vec::Vec<AssignRequest>,
+}
+/// The answers to a batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AssignBatchResponse {
+    /// One answer per request, in the same order.
+    #[prost(message, repeated, tag = "1")]
+    pub responses: ::prost::alloc::vec::Vec<AssignResponse>,
+}
+/// The answer to one message of an assignment stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AssignStreamResponse {
+    /// Either the assignment or why there is none.
+    #[prost(oneof = "assign_stream_response::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<assign_stream_response::Result>,
+}
+/// Nested message and enum types in `AssignStreamResponse`.
+pub mod assign_stream_response {
+    /// Either the assignment or why there is none.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// The assignment.
+        #[prost(message, tag = "1")]
+        Assignment(super::AssignResponse),
+        /// Why this message was refused.
+        #[prost(message, tag = "2")]
+        Failure(super::Failure),
+    }
+}
+/// Marks one unit as exposed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExposeRequest {
+    /// The key of the experiment. Required.
+    #[prost(string, tag = "1")]
+    pub experiment: ::prost::alloc::string::String,
+    /// The unit. Required, at most 512 bytes of UTF-8.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// The organization that owns the experiment; empty means "default".
+    #[prost(string, tag = "3")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// What became of an Expose call.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExposeResponse {
+    /// True when the unit counts as exposed; false when the experiment is paused or over.
+    #[prost(bool, tag = "1")]
+    pub exposed: bool,
+    /// The variant the unit is exposed to; empty when it is not.
+    #[prost(string, tag = "2")]
+    pub variant: ::prost::alloc::string::String,
+    /// The version of the snapshot that answered.
+    #[prost(uint64, tag = "3")]
+    pub snapshot_version: u64,
+}
+/// Asks to be told of snapshots.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    /// The version of the snapshot that the caller holds, which is not sent again; 0 for none.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+}
+/// Why an answer is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Reason {
+    /// Never sent.
+    Unspecified = 0,
+    /// The unit's bucket decided.
+    Split = 1,
+    /// The unit was exposed before the weights changed and keeps its variant.
+    Sticky = 2,
+    /// A caller with the right to do so forced this variant.
+    Forced = 3,
+    /// The experiment is paused: the control, and the unit is not exposed.
+    Paused = 4,
+    /// No experiment is running: the subject's current configuration.
+    NoExperiment = 5,
+    /// The unit is outside the experiment's targeting rules.
+    NotTargeted = 6,
+    /// The unit is in a holdout.
+    Holdout = 7,
+    /// Given by client libraries only: the sidecar could not be reached.
+    Default = 8,
+}
+impl Reason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REASON_UNSPECIFIED",
+            Self::Split => "REASON_SPLIT",
+            Self::Sticky => "REASON_STICKY",
+            Self::Forced => "REASON_FORCED",
+            Self::Paused => "REASON_PAUSED",
+            Self::NoExperiment => "REASON_NO_EXPERIMENT",
+            Self::NotTargeted => "REASON_NOT_TARGETED",
+            Self::Holdout => "REASON_HOLDOUT",
+            Self::Default => "REASON_DEFAULT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "REASON_SPLIT" => Some(Self::Split),
+            "REASON_STICKY" => Some(Self::Sticky),
+            "REASON_FORCED" => Some(Self::Forced),
+            "REASON_PAUSED" => Some(Self::Paused),
+            "REASON_NO_EXPERIMENT" => Some(Self::NoExperiment),
+            "REASON_NOT_TARGETED" => Some(Self::NotTargeted),
+            "REASON_HOLDOUT" => Some(Self::Holdout),
+            "REASON_DEFAULT" => Some(Self::Default),
+            _ => None,
+        }
+    }
+}
+/// One measured value of one metric.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Observation {
+    /// The metric's name, as declared by the experiment. Required.
+    #[prost(string, tag = "1")]
+    pub metric: ::prost::alloc::string::String,
+    /// For ratio metrics: what the value is divided by, finite and > 0; 1 when absent. Refused for other kinds.
+    #[prost(double, optional, tag = "4")]
+    pub denominator: ::core::option::Option<f64>,
+    /// For metrics that declare a covariate: a value known before exposure, used to reduce variance. Refused for the others.
+    #[prost(double, optional, tag = "5")]
+    pub covariate: ::core::option::Option<f64>,
+    /// Whether nobody asked for this value, as for the duration that client libraries measure by themselves. When the experiment
+    /// does not declare the metric, the observation is left out and in no count, instead of being refused.
+    #[prost(bool, tag = "6")]
+    pub if_declared: bool,
+    /// The value. Exactly one is required. A binary metric takes `flag`, or `number` when it is 0 or 1.
+    #[prost(oneof = "observation::Value", tags = "2, 3")]
+    pub value: ::core::option::Option<observation::Value>,
+}
+/// Nested message and enum types in `Observation`.
+pub mod observation {
+    /// The value. Exactly one is required. A binary metric takes `flag`, or `number` when it is 0 or 1.
+    #[derive(Clone, Copy, PartialEq, ::prost::Oneof)]
+    pub enum Value {
+        /// A finite number, in the metric's unit and inside its declared range.
+        #[prost(double, tag = "2")]
+        Number(f64),
+        /// For binary metrics: whether it happened.
+        #[prost(bool, tag = "3")]
+        Flag(bool),
+    }
+}
+/// What happened to one unit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Outcome {
+    /// The key of the experiment. Required.
+    #[prost(string, tag = "1")]
+    pub experiment: ::prost::alloc::string::String,
+    /// The unit, as it was assigned. Required, at most 512 bytes of UTF-8.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// The variant the unit was given. Optional but recommended: it is checked against the assignment, and it is needed while an
+    /// experiment is paused. Required where assignment is external; there it also counts as the unit's exposure.
+    #[prost(string, tag = "3")]
+    pub variant: ::prost::alloc::string::String,
+    /// What was measured; 1 to 256.
+    #[prost(message, repeated, tag = "4")]
+    pub observations: ::prost::alloc::vec::Vec<Observation>,
+    /// The organization that owns the experiment; empty means "default".
+    #[prost(string, tag = "5")]
+    pub organization: ::prost::alloc::string::String,
+    /// When it happened, in milliseconds since 1970-01-01 UTC; 0 means now. Decides the UTC day the values are counted on. At
+    /// most 7 days old (any age where assignment is external) and at most 5 minutes ahead.
+    #[prost(int64, tag = "6")]
+    pub occurred_at_ms: i64,
+    /// The unit's level of each dimension, such as `device: "mobile"`; at most 16, each name and level of at most 128 bytes. A
+    /// level that the experiment does not declare counts as "other", and so does a declared dimension that is not here. A
+    /// dimension that it does not declare is left out: whoever sends need not know what an experiment looks at.
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub dimensions: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+/// Says which calls are the same call, so that a retry is never counted twice. Use either `client` and `seq`, or `idempotency_key`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Delivery {
+    /// An id of the calling client, unique per process: 1 to 16 bytes, best random.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub client: ::prost::bytes::Bytes,
+    /// The number of this call, counted from 1 by the client.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    /// The lowest number that the client may still send (again); lower ones are settled. At most 256 below `seq`.
+    #[prost(uint64, tag = "3")]
+    pub oldest_pending: u64,
+    /// For callers that keep no count: 1 to 16 bytes naming this call, remembered for at least 10 minutes.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub idempotency_key: ::prost::bytes::Bytes,
+}
+/// Records one unit's observations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordRequest {
+    /// What happened. Required.
+    #[prost(message, optional, tag = "1")]
+    pub outcome: ::core::option::Option<Outcome>,
+    /// Makes the call safe to retry; without it every arrival counts.
+    #[prost(message, optional, tag = "2")]
+    pub delivery: ::core::option::Option<Delivery>,
+}
+/// A unit that its caller has exposed to a variant, as callers do that assign by themselves from a snapshot.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExposedUnit {
+    /// The key of the experiment. Required.
+    #[prost(string, tag = "1")]
+    pub experiment: ::prost::alloc::string::String,
+    /// The unit. Required, at most 512 bytes of UTF-8.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// The organization that owns the experiment; empty means "default".
+    #[prost(string, tag = "3")]
+    pub organization: ::prost::alloc::string::String,
+    /// The variant it was given. Required; it is checked against the allocation.
+    #[prost(string, tag = "4")]
+    pub variant: ::prost::alloc::string::String,
+    /// The number of the allocation that decided. Required.
+    #[prost(uint32, tag = "5")]
+    pub allocation_generation: u32,
+    /// When it was first exposed, in milliseconds since 1970-01-01 UTC; 0 means now. The bounds are those of Outcome.
+    #[prost(int64, tag = "6")]
+    pub occurred_at_ms: i64,
+}
+/// Records many units' observations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordBatchRequest {
+    /// What happened; with `exposed`, 1 to 10,000.
+    #[prost(message, repeated, tag = "1")]
+    pub outcomes: ::prost::alloc::vec::Vec<Outcome>,
+    /// Makes the call safe to retry; without it every arrival counts.
+    #[prost(message, optional, tag = "2")]
+    pub delivery: ::core::option::Option<Delivery>,
+    /// Units that the caller has exposed. Those of an experiment that is over are left out; a unit counts as exposed once, however
+    /// often it is told.
+    #[prost(message, repeated, tag = "3")]
+    pub exposed: ::prost::alloc::vec::Vec<ExposedUnit>,
+}
+/// What became of the observations of one call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordResponse {
+    /// Observations that were counted.
+    #[prost(uint32, tag = "1")]
+    pub accepted: u32,
+    /// Observations that were not counted because their experiment is over.
+    #[prost(uint32, tag = "2")]
+    pub late: u32,
+    /// Observations that were not counted because their unit was served by a paused experiment.
+    #[prost(uint32, tag = "3")]
+    pub ignored: u32,
+    /// Observations that were counted after being moved to the metric's cap.
+    #[prost(uint32, tag = "4")]
+    pub clamped: u32,
+    /// True when this call had been applied before: nothing was counted now.
+    #[prost(bool, tag = "5")]
+    pub duplicate: bool,
+    /// The version of the snapshot that answered.
+    #[prost(uint64, tag = "6")]
+    pub snapshot_version: u64,
+}
+/// The answer to one message of a recording stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordStreamResponse {
+    /// Either what became of it or why it was refused.
+    #[prost(oneof = "record_stream_response::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<record_stream_response::Result>,
+}
+/// Nested message and enum types in `RecordStreamResponse`.
+pub mod record_stream_response {
+    /// Either what became of it or why it was refused.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// What became of the message.
+        #[prost(message, tag = "1")]
+        Recorded(super::RecordResponse),
+        /// Why the message was refused.
+        #[prost(message, tag = "2")]
+        Failure(super::Failure),
     }
 }

@@ -91,6 +91,7 @@ pub fn experiment(key: &str, status: Status) -> SnapshotExperiment {
             ],
         }],
         dimensions: Vec::new(),
+        declared: Bytes::new(),
     }
 }
 
@@ -294,6 +295,7 @@ pub fn record_batch(engine: &Engine, outcomes: Vec<Outcome>) -> Result<RecordRes
     let request = RecordBatchRequest {
         outcomes,
         delivery: None,
+        ..RecordBatchRequest::default()
     };
     let answer = engine.record_batch_message(&request.encode_to_vec(), NOW)?;
     Ok(RecordResponse::decode(answer.as_slice()).unwrap())

@@ -192,7 +192,12 @@ impl World {
             )
         } else {
             engine.record_batch_message(
-                &RecordBatchRequest { outcomes, delivery }.encode_to_vec(),
+                &RecordBatchRequest {
+                    outcomes,
+                    delivery,
+                    ..RecordBatchRequest::default()
+                }
+                .encode_to_vec(),
                 self.now_ms,
             )
         };

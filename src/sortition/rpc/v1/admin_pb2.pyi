@@ -7,12 +7,26 @@ from sortition.rpc.v1 import common_pb2 as _common_pb2
 from sortition.rpc.v1 import experiment_pb2 as _experiment_pb2
 from sortition.rpc.v1 import snapshot_pb2 as _snapshot_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class AutomaticAct(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUTOMATIC_ACT_UNSPECIFIED: _ClassVar[AutomaticAct]
+    AUTOMATIC_ACT_CONTINUE: _ClassVar[AutomaticAct]
+    AUTOMATIC_ACT_PROMOTE: _ClassVar[AutomaticAct]
+    AUTOMATIC_ACT_ROLLBACK: _ClassVar[AutomaticAct]
+    AUTOMATIC_ACT_EXPIRE: _ClassVar[AutomaticAct]
+AUTOMATIC_ACT_UNSPECIFIED: AutomaticAct
+AUTOMATIC_ACT_CONTINUE: AutomaticAct
+AUTOMATIC_ACT_PROMOTE: AutomaticAct
+AUTOMATIC_ACT_ROLLBACK: AutomaticAct
+AUTOMATIC_ACT_EXPIRE: AutomaticAct
 
 class Actor(_message.Message):
     __slots__ = ("name", "reason")
@@ -79,6 +93,46 @@ class CompleteExperimentResponse(_message.Message):
     subject: Subject
     decision_id: str
     def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., analysis: _Optional[_Union[_analysis_pb2.AnalysisResult, _Mapping]] = ..., subject: _Optional[_Union[Subject, _Mapping]] = ..., decision_id: _Optional[str] = ...) -> None: ...
+
+class RunAutomaticRequest(_message.Message):
+    __slots__ = ("organization", "key", "dry_run", "actor")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    key: str
+    dry_run: bool
+    actor: Actor
+    def __init__(self, organization: _Optional[str] = ..., key: _Optional[str] = ..., dry_run: bool = ..., actor: _Optional[_Union[Actor, _Mapping]] = ...) -> None: ...
+
+class RunAutomaticResponse(_message.Message):
+    __slots__ = ("steps",)
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[AutomaticStep]
+    def __init__(self, steps: _Optional[_Iterable[_Union[AutomaticStep, _Mapping]]] = ...) -> None: ...
+
+class AutomaticStep(_message.Message):
+    __slots__ = ("key", "organization", "act", "variant", "reasons", "missing", "allowed", "decision_id", "refused")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    ACT_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    act: AutomaticAct
+    variant: str
+    reasons: _containers.RepeatedScalarFieldContainer[str]
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    allowed: bool
+    decision_id: str
+    refused: str
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., act: _Optional[_Union[AutomaticAct, str]] = ..., variant: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., missing: _Optional[_Iterable[str]] = ..., allowed: bool = ..., decision_id: _Optional[str] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class GetExperimentRequest(_message.Message):
     __slots__ = ("key", "organization")
@@ -307,7 +361,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ServerInfo(_message.Message):
-    __slots__ = ("version", "writer", "database", "snapshot_version", "snapshot_hash", "started_at", "flushed_batch", "flushed_at", "flush_failures", "counters", "flush_error")
+    __slots__ = ("version", "writer", "database", "snapshot_version", "snapshot_hash", "started_at", "flushed_batch", "flushed_at", "flush_failures", "counters", "flush_error", "lane")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -326,6 +380,7 @@ class ServerInfo(_message.Message):
     FLUSH_FAILURES_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     FLUSH_ERROR_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
     version: str
     writer: str
     database: str
@@ -337,4 +392,5 @@ class ServerInfo(_message.Message):
     flush_failures: int
     counters: _containers.ScalarMap[str, int]
     flush_error: str
-    def __init__(self, version: _Optional[str] = ..., writer: _Optional[str] = ..., database: _Optional[str] = ..., snapshot_version: _Optional[int] = ..., snapshot_hash: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flushed_batch: _Optional[int] = ..., flushed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flush_failures: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ..., flush_error: _Optional[str] = ...) -> None: ...
+    lane: str
+    def __init__(self, version: _Optional[str] = ..., writer: _Optional[str] = ..., database: _Optional[str] = ..., snapshot_version: _Optional[int] = ..., snapshot_hash: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flushed_batch: _Optional[int] = ..., flushed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flush_failures: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ..., flush_error: _Optional[str] = ..., lane: _Optional[str] = ...) -> None: ...

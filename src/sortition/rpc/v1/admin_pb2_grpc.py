@@ -126,6 +126,11 @@ class AdminStub(object):
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RollbackSubjectRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.Subject.FromString,
                 _registered_method=True)
+        self.RunAutomatic = channel.unary_unary(
+                '/sortition.rpc.v1.Admin/RunAutomatic',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RunAutomaticRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RunAutomaticResponse.FromString,
+                _registered_method=True)
         self.ListAuditEvents = channel.unary_unary(
                 '/sortition.rpc.v1.Admin/ListAuditEvents',
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsRequest.SerializeToString,
@@ -268,6 +273,13 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunAutomatic(self, request, context):
+        """Looks at running and paused experiments, and does what their policies ask for: promotes, rolls back or lets expire.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAuditEvents(self, request, context):
         """What was done, by whom and why, newest first, filtered and paged.
         """
@@ -374,6 +386,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.RollbackSubject,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RollbackSubjectRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.Subject.SerializeToString,
+            ),
+            'RunAutomatic': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunAutomatic,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RunAutomaticRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RunAutomaticResponse.SerializeToString,
             ),
             'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAuditEvents,
@@ -873,6 +890,33 @@ class Admin(object):
             '/sortition.rpc.v1.Admin/RollbackSubject',
             sortition_dot_rpc_dot_v1_dot_admin__pb2.RollbackSubjectRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_admin__pb2.Subject.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunAutomatic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Admin/RunAutomatic',
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.RunAutomaticRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.RunAutomaticResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -482,20 +482,24 @@ class ListDecisionsRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
 
 class StoredDecision(_message.Message):
-    __slots__ = ("id", "at", "kind", "winner", "should_ship", "analysis")
+    __slots__ = ("id", "at", "kind", "winner", "should_ship", "analysis", "act", "reasons")
     ID_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     WINNER_FIELD_NUMBER: _ClassVar[int]
     SHOULD_SHIP_FIELD_NUMBER: _ClassVar[int]
     ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    ACT_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
     id: str
     at: _timestamp_pb2.Timestamp
     kind: str
     winner: str
     should_ship: bool
     analysis: AnalysisResult
-    def __init__(self, id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., winner: _Optional[str] = ..., should_ship: bool = ..., analysis: _Optional[_Union[AnalysisResult, _Mapping]] = ...) -> None: ...
+    act: str
+    reasons: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[str] = ..., winner: _Optional[str] = ..., should_ship: bool = ..., analysis: _Optional[_Union[AnalysisResult, _Mapping]] = ..., act: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListDecisionsResponse(_message.Message):
     __slots__ = ("decisions",)

@@ -23,33 +23,36 @@ _sym_db = _symbol_database.Default()
 
 
 from sortition.rpc.v1 import common_pb2 as sortition_dot_rpc_dot_v1_dot_common__pb2
+from sortition.rpc.v1 import snapshot_pb2 as sortition_dot_rpc_dot_v1_dot_snapshot__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!sortition/rpc/v1/assignment.proto\x12\x10sortition.rpc.v1\x1a\x1dsortition/rpc/v1/common.proto\"=\n\x0bSubjectList\x12.\n\x08subjects\x18\x01 \x03(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\"\xf2\x01\n\rAssignRequest\x12\x14\n\nexperiment\x18\x01 \x01(\tH\x00\x12/\n\x07subject\x18\x02 \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRefH\x00\x12/\n\x06\x61ny_of\x18\x03 \x01(\x0b\x32\x1d.sortition.rpc.v1.SubjectListH\x00\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x14\n\x0corganization\x18\x05 \x01(\t\x12\x13\n\x06\x65xpose\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x1b\n\x13known_config_hashes\x18\x07 \x03(\x0c\x42\x08\n\x06targetB\t\n\x07_expose\"\xd5\x02\n\x0e\x41ssignResponse\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63onfig_hash\x18\x04 \x01(\x0c\x12\x16\n\x0e\x63onfig_omitted\x18\x05 \x01(\x08\x12(\n\x06reason\x18\x06 \x01(\x0e\x32\x18.sortition.rpc.v1.Reason\x12\x0e\n\x06\x62ucket\x18\x07 \x01(\r\x12\x1d\n\x15\x61llocation_generation\x18\x08 \x01(\r\x12\x18\n\x10snapshot_version\x18\t \x01(\x04\x12\x15\n\rsnapshot_hash\x18\n \x01(\x0c\x12-\n\x07subject\x18\x0b \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\x12\x17\n\x0fsubject_version\x18\x0c \x01(\x04\x12\x0f\n\x07\x65xposed\x18\r \x01(\x08\"G\n\x12\x41ssignBatchRequest\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.sortition.rpc.v1.AssignRequest\"J\n\x13\x41ssignBatchResponse\x12\x33\n\tresponses\x18\x01 \x03(\x0b\x32 .sortition.rpc.v1.AssignResponse\"\x86\x01\n\x14\x41ssignStreamResponse\x12\x36\n\nassignment\x18\x01 \x01(\x0b\x32 .sortition.rpc.v1.AssignResponseH\x00\x12,\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x19.sortition.rpc.v1.FailureH\x00\x42\x08\n\x06result\"G\n\rExposeRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x14\n\x0corganization\x18\x03 \x01(\t\"L\n\x0e\x45xposeResponse\x12\x0f\n\x07\x65xposed\x18\x01 \x01(\x08\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04*\xc6\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x10\n\x0cREASON_SPLIT\x10\x01\x12\x11\n\rREASON_STICKY\x10\x02\x12\x11\n\rREASON_FORCED\x10\x03\x12\x11\n\rREASON_PAUSED\x10\x04\x12\x18\n\x14REASON_NO_EXPERIMENT\x10\x05\x12\x17\n\x13REASON_NOT_TARGETED\x10\x06\x12\x12\n\x0eREASON_HOLDOUT\x10\x07\x12\x12\n\x0eREASON_DEFAULT\x10\x08\x32\xdf\x02\n\nAssignment\x12K\n\x06\x41ssign\x12\x1f.sortition.rpc.v1.AssignRequest\x1a .sortition.rpc.v1.AssignResponse\x12Z\n\x0b\x41ssignBatch\x12$.sortition.rpc.v1.AssignBatchRequest\x1a%.sortition.rpc.v1.AssignBatchResponse\x12[\n\x0c\x41ssignStream\x12\x1f.sortition.rpc.v1.AssignRequest\x1a&.sortition.rpc.v1.AssignStreamResponse(\x01\x30\x01\x12K\n\x06\x45xpose\x12\x1f.sortition.rpc.v1.ExposeRequest\x1a .sortition.rpc.v1.ExposeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!sortition/rpc/v1/assignment.proto\x12\x10sortition.rpc.v1\x1a\x1dsortition/rpc/v1/common.proto\x1a\x1fsortition/rpc/v1/snapshot.proto\"=\n\x0bSubjectList\x12.\n\x08subjects\x18\x01 \x03(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\"\xf2\x01\n\rAssignRequest\x12\x14\n\nexperiment\x18\x01 \x01(\tH\x00\x12/\n\x07subject\x18\x02 \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRefH\x00\x12/\n\x06\x61ny_of\x18\x03 \x01(\x0b\x32\x1d.sortition.rpc.v1.SubjectListH\x00\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x14\n\x0corganization\x18\x05 \x01(\t\x12\x13\n\x06\x65xpose\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x1b\n\x13known_config_hashes\x18\x07 \x03(\x0c\x42\x08\n\x06targetB\t\n\x07_expose\"\xd5\x02\n\x0e\x41ssignResponse\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63onfig_hash\x18\x04 \x01(\x0c\x12\x16\n\x0e\x63onfig_omitted\x18\x05 \x01(\x08\x12(\n\x06reason\x18\x06 \x01(\x0e\x32\x18.sortition.rpc.v1.Reason\x12\x0e\n\x06\x62ucket\x18\x07 \x01(\r\x12\x1d\n\x15\x61llocation_generation\x18\x08 \x01(\r\x12\x18\n\x10snapshot_version\x18\t \x01(\x04\x12\x15\n\rsnapshot_hash\x18\n \x01(\x0c\x12-\n\x07subject\x18\x0b \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\x12\x17\n\x0fsubject_version\x18\x0c \x01(\x04\x12\x0f\n\x07\x65xposed\x18\r \x01(\x08\"G\n\x12\x41ssignBatchRequest\x12\x31\n\x08requests\x18\x01 \x03(\x0b\x32\x1f.sortition.rpc.v1.AssignRequest\"J\n\x13\x41ssignBatchResponse\x12\x33\n\tresponses\x18\x01 \x03(\x0b\x32 .sortition.rpc.v1.AssignResponse\"\x86\x01\n\x14\x41ssignStreamResponse\x12\x36\n\nassignment\x18\x01 \x01(\x0b\x32 .sortition.rpc.v1.AssignResponseH\x00\x12,\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x19.sortition.rpc.v1.FailureH\x00\x42\x08\n\x06result\"G\n\rExposeRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x14\n\x0corganization\x18\x03 \x01(\t\"L\n\x0e\x45xposeResponse\x12\x0f\n\x07\x65xposed\x18\x01 \x01(\x08\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04\"\x1f\n\x0cWatchRequest\x12\x0f\n\x07version\x18\x01 \x01(\x04*\xc6\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x10\n\x0cREASON_SPLIT\x10\x01\x12\x11\n\rREASON_STICKY\x10\x02\x12\x11\n\rREASON_FORCED\x10\x03\x12\x11\n\rREASON_PAUSED\x10\x04\x12\x18\n\x14REASON_NO_EXPERIMENT\x10\x05\x12\x17\n\x13REASON_NOT_TARGETED\x10\x06\x12\x12\n\x0eREASON_HOLDOUT\x10\x07\x12\x12\n\x0eREASON_DEFAULT\x10\x08\x32\xa6\x03\n\nAssignment\x12K\n\x06\x41ssign\x12\x1f.sortition.rpc.v1.AssignRequest\x1a .sortition.rpc.v1.AssignResponse\x12Z\n\x0b\x41ssignBatch\x12$.sortition.rpc.v1.AssignBatchRequest\x1a%.sortition.rpc.v1.AssignBatchResponse\x12[\n\x0c\x41ssignStream\x12\x1f.sortition.rpc.v1.AssignRequest\x1a&.sortition.rpc.v1.AssignStreamResponse(\x01\x30\x01\x12K\n\x06\x45xpose\x12\x1f.sortition.rpc.v1.ExposeRequest\x1a .sortition.rpc.v1.ExposeResponse\x12\x45\n\x05Watch\x12\x1e.sortition.rpc.v1.WatchRequest\x1a\x1a.sortition.rpc.v1.Snapshot0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sortition.rpc.v1.assignment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASON']._serialized_start=1176
-  _globals['_REASON']._serialized_end=1374
-  _globals['_SUBJECTLIST']._serialized_start=86
-  _globals['_SUBJECTLIST']._serialized_end=147
-  _globals['_ASSIGNREQUEST']._serialized_start=150
-  _globals['_ASSIGNREQUEST']._serialized_end=392
-  _globals['_ASSIGNRESPONSE']._serialized_start=395
-  _globals['_ASSIGNRESPONSE']._serialized_end=736
-  _globals['_ASSIGNBATCHREQUEST']._serialized_start=738
-  _globals['_ASSIGNBATCHREQUEST']._serialized_end=809
-  _globals['_ASSIGNBATCHRESPONSE']._serialized_start=811
-  _globals['_ASSIGNBATCHRESPONSE']._serialized_end=885
-  _globals['_ASSIGNSTREAMRESPONSE']._serialized_start=888
-  _globals['_ASSIGNSTREAMRESPONSE']._serialized_end=1022
-  _globals['_EXPOSEREQUEST']._serialized_start=1024
-  _globals['_EXPOSEREQUEST']._serialized_end=1095
-  _globals['_EXPOSERESPONSE']._serialized_start=1097
-  _globals['_EXPOSERESPONSE']._serialized_end=1173
-  _globals['_ASSIGNMENT']._serialized_start=1377
-  _globals['_ASSIGNMENT']._serialized_end=1728
+  _globals['_REASON']._serialized_start=1242
+  _globals['_REASON']._serialized_end=1440
+  _globals['_SUBJECTLIST']._serialized_start=119
+  _globals['_SUBJECTLIST']._serialized_end=180
+  _globals['_ASSIGNREQUEST']._serialized_start=183
+  _globals['_ASSIGNREQUEST']._serialized_end=425
+  _globals['_ASSIGNRESPONSE']._serialized_start=428
+  _globals['_ASSIGNRESPONSE']._serialized_end=769
+  _globals['_ASSIGNBATCHREQUEST']._serialized_start=771
+  _globals['_ASSIGNBATCHREQUEST']._serialized_end=842
+  _globals['_ASSIGNBATCHRESPONSE']._serialized_start=844
+  _globals['_ASSIGNBATCHRESPONSE']._serialized_end=918
+  _globals['_ASSIGNSTREAMRESPONSE']._serialized_start=921
+  _globals['_ASSIGNSTREAMRESPONSE']._serialized_end=1055
+  _globals['_EXPOSEREQUEST']._serialized_start=1057
+  _globals['_EXPOSEREQUEST']._serialized_end=1128
+  _globals['_EXPOSERESPONSE']._serialized_start=1130
+  _globals['_EXPOSERESPONSE']._serialized_end=1206
+  _globals['_WATCHREQUEST']._serialized_start=1208
+  _globals['_WATCHREQUEST']._serialized_end=1239
+  _globals['_ASSIGNMENT']._serialized_start=1443
+  _globals['_ASSIGNMENT']._serialized_end=1865
 # @@protoc_insertion_point(module_scope)

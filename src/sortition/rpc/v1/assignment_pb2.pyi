@@ -1,4 +1,5 @@
 from sortition.rpc.v1 import common_pb2 as _common_pb2
+from sortition.rpc.v1 import snapshot_pb2 as _snapshot_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -122,3 +123,9 @@ class ExposeResponse(_message.Message):
     variant: str
     snapshot_version: int
     def __init__(self, exposed: bool = ..., variant: _Optional[str] = ..., snapshot_version: _Optional[int] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    def __init__(self, version: _Optional[int] = ...) -> None: ...

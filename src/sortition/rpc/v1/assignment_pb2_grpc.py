@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from sortition.rpc.v1 import assignment_pb2 as sortition_dot_rpc_dot_v1_dot_assignment__pb2
+from sortition.rpc.v1 import snapshot_pb2 as sortition_dot_rpc_dot_v1_dot_snapshot__pb2
 
 GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
@@ -55,6 +56,11 @@ class AssignmentStub(object):
                 request_serializer=sortition_dot_rpc_dot_v1_dot_assignment__pb2.ExposeRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_assignment__pb2.ExposeResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/sortition.rpc.v1.Assignment/Watch',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_assignment__pb2.WatchRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_snapshot__pb2.Snapshot.FromString,
+                _registered_method=True)
 
 
 class AssignmentServicer(object):
@@ -89,6 +95,14 @@ class AssignmentServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request, context):
+        """The snapshot that this service answers from, and every later one, for callers that assign by themselves. Of several that come
+        at once only the last is sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AssignmentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +125,11 @@ def add_AssignmentServicer_to_server(servicer, server):
                     servicer.Expose,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_assignment__pb2.ExposeRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_assignment__pb2.ExposeResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_assignment__pb2.WatchRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_snapshot__pb2.Snapshot.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +241,33 @@ class Assignment(object):
             '/sortition.rpc.v1.Assignment/Expose',
             sortition_dot_rpc_dot_v1_dot_assignment__pb2.ExposeRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_assignment__pb2.ExposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sortition.rpc.v1.Assignment/Watch',
+            sortition_dot_rpc_dot_v1_dot_assignment__pb2.WatchRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_snapshot__pb2.Snapshot.FromString,
             options,
             channel_credentials,
             insecure,

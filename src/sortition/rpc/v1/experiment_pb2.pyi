@@ -140,7 +140,7 @@ class Variant(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[str] = ..., control: bool = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., description: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "policy", "risk", "looks", "spending", "spending_power", "correction")
+    __slots__ = ("min_samples", "max_samples", "confidence", "mde", "power", "max_days", "policy", "risk", "looks", "spending", "spending_power", "correction", "auto_promote", "auto_rollback", "expire", "improvement_threshold", "min_effect_size", "max_regression")
     MIN_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     MAX_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,12 @@ class Decision(_message.Message):
     SPENDING_FIELD_NUMBER: _ClassVar[int]
     SPENDING_POWER_FIELD_NUMBER: _ClassVar[int]
     CORRECTION_FIELD_NUMBER: _ClassVar[int]
+    AUTO_PROMOTE_FIELD_NUMBER: _ClassVar[int]
+    AUTO_ROLLBACK_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_FIELD_NUMBER: _ClassVar[int]
+    IMPROVEMENT_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    MIN_EFFECT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MAX_REGRESSION_FIELD_NUMBER: _ClassVar[int]
     min_samples: int
     max_samples: int
     confidence: float
@@ -165,7 +171,13 @@ class Decision(_message.Message):
     spending: Spending
     spending_power: float
     correction: Correction
-    def __init__(self, min_samples: _Optional[int] = ..., max_samples: _Optional[int] = ..., confidence: _Optional[float] = ..., mde: _Optional[float] = ..., power: _Optional[float] = ..., max_days: _Optional[float] = ..., policy: _Optional[_Union[DecisionPolicy, str]] = ..., risk: _Optional[_Union[Risk, str]] = ..., looks: _Optional[_Iterable[int]] = ..., spending: _Optional[_Union[Spending, str]] = ..., spending_power: _Optional[float] = ..., correction: _Optional[_Union[Correction, str]] = ...) -> None: ...
+    auto_promote: bool
+    auto_rollback: bool
+    expire: bool
+    improvement_threshold: float
+    min_effect_size: float
+    max_regression: float
+    def __init__(self, min_samples: _Optional[int] = ..., max_samples: _Optional[int] = ..., confidence: _Optional[float] = ..., mde: _Optional[float] = ..., power: _Optional[float] = ..., max_days: _Optional[float] = ..., policy: _Optional[_Union[DecisionPolicy, str]] = ..., risk: _Optional[_Union[Risk, str]] = ..., looks: _Optional[_Iterable[int]] = ..., spending: _Optional[_Union[Spending, str]] = ..., spending_power: _Optional[float] = ..., correction: _Optional[_Union[Correction, str]] = ..., auto_promote: bool = ..., auto_rollback: bool = ..., expire: bool = ..., improvement_threshold: _Optional[float] = ..., min_effect_size: _Optional[float] = ..., max_regression: _Optional[float] = ...) -> None: ...
 
 class ExperimentSpec(_message.Message):
     __slots__ = ("key", "organization", "subject", "name", "description", "hypothesis", "unit", "metrics", "variants", "decision", "external_assignment", "dimensions")

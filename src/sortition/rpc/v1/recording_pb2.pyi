@@ -68,13 +68,31 @@ class RecordRequest(_message.Message):
     delivery: Delivery
     def __init__(self, outcome: _Optional[_Union[Outcome, _Mapping]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ...) -> None: ...
 
+class ExposedUnit(_message.Message):
+    __slots__ = ("experiment", "unit", "organization", "variant", "allocation_generation", "occurred_at_ms")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    unit: str
+    organization: str
+    variant: str
+    allocation_generation: int
+    occurred_at_ms: int
+    def __init__(self, experiment: _Optional[str] = ..., unit: _Optional[str] = ..., organization: _Optional[str] = ..., variant: _Optional[str] = ..., allocation_generation: _Optional[int] = ..., occurred_at_ms: _Optional[int] = ...) -> None: ...
+
 class RecordBatchRequest(_message.Message):
-    __slots__ = ("outcomes", "delivery")
+    __slots__ = ("outcomes", "delivery", "exposed")
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_FIELD_NUMBER: _ClassVar[int]
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
     delivery: Delivery
-    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ...) -> None: ...
+    exposed: _containers.RepeatedCompositeFieldContainer[ExposedUnit]
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., delivery: _Optional[_Union[Delivery, _Mapping]] = ..., exposed: _Optional[_Iterable[_Union[ExposedUnit, _Mapping]]] = ...) -> None: ...
 
 class RecordResponse(_message.Message):
     __slots__ = ("accepted", "late", "ignored", "clamped", "duplicate", "snapshot_version")

@@ -1,0 +1,209 @@
+"""The loop of automatic mode: in every sidecar, and at work in one of each database."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from sortition.errors import Conflict, SortitionError, Unavailable
+from sortition.lifecycle.automatic.acts import LEASE, Automatic, open_experiments
+from sortition.lifecycle.automatic.judge import Act
+from sortition.store import installation, leases
+from sortition.store.database import Database
+from sortition.store.leases import Lease
+from sortition.store.records import ExperimentRecord
+from sortition.store.writer import high_waters
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["INTERVAL_S", "LEASE_S", "Leader"]
+
+_log = structlog.get_logger("sortition.lifecycle.automatic")
+
+INTERVAL_S: Final = 1.0
+"""Between two looks for something new; what follows from it is cheap where there is none."""
+LEASE_S: Final = 5.0
+"""For so long a lease stands still before another sidecar takes it."""
+# Time alone ends experiments too, and what was refused is tried again.
+_AT_LEAST_S: Final = 30.0
+# A database that hangs must not keep the outcomes waiting, which come next.
+_STOP_S: Final = 5.0
+
+
+class Leader:
+    """Looks at the experiments with a policy whenever there is something new about them, while it holds the lease."""
+
+    def __init__(
+        self,
+        db: Database,
+        automatic: Automatic,
+        *,
+        interval_s: float = INTERVAL_S,
+        lease_s: float = LEASE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Makes a loop that is not running yet.
+
+        Args:
+            db: The database.
+            automatic: What acts.
+            interval_s: Seconds between two looks for something new.
+            lease_s: Seconds that a lease stands still before it is taken.
+            clock: Seconds that never go back; nobody else's are compared with them.
+        """
+        self._db = db
+        self._automatic = automatic
+        self._interval_s = interval_s
+        self._lease_s = lease_s
+        self._clock = clock
+        self._holder = secrets.token_hex(16)
+        self._held: Lease | None = None
+        self._renewed_at = 0.0
+        self._seen: Lease | None = None
+        self._seen_at = 0.0
+        self._experiments: list[ExperimentRecord] = []
+        self._revision = -1
+        self._looked: tuple[object, ...] = ()
+        self._looked_at = 0.0
+        self._said: dict[str, str] = {}
+        self._complaint = ""
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether it holds the lease, as far as it knows."""
+        return self._held is not None
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread = threading.Thread(target=self._run, name="sortition-automatic", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends, and gives the lease back."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_S)
+        if self._held is not None:
+            try:
+                self._give_back()
+            except SortitionError as error:
+                _log.debug("lease not given back", error=error.message)
+
+    def tick(self) -> None:
+        """Looks once: takes or renews the lease, and acts where there is something new.
+
+        Raises:
+            SortitionError: The database is away, or cannot be used.
+        """
+        with self._db.read() as tx:
+            news = self._news(tx)
+            seen = leases.read(tx, LEASE)
+        if not self._experiments:
+            # Nobody is needed, so nothing is written.
+            if self._held is not None:
+                self._give_back()
+            return
+        if not self._lead(seen):
+            return
+        now = self._clock()
+        if news == self._looked and now < self._looked_at + _AT_LEAST_S:
+            return
+        for record in self._experiments:
+            self._step(record)
+        self._looked, self._looked_at = news, now
+
+    def _news(self, tx: Connection) -> tuple[object, ...]:
+        """Returns what is different whenever anything that counts has changed."""
+        revision = installation.revision(tx)
+        if revision != self._revision:
+            self._experiments = [one for one in open_experiments(tx) if one.spec.decision.automatic]
+            self._revision = revision
+            known = {_name(one) for one in self._experiments}
+            self._said = {key: why for key, why in self._said.items() if key in known}
+        return (revision, *high_waters(tx))
+
+    def _lead(self, seen: Lease) -> bool:
+        """Returns whether the lease is held, after what can be done about it."""
+        began = self._clock()
+        if self._held is not None:
+            if began < self._renewed_at + self._lease_s / 3:
+                return True
+            held = self._held
+            self._held = self._db.run(lambda tx: leases.renew(tx, LEASE, held))
+            if self._held is None:
+                _log.warning("another sidecar leads now")
+                self._seen = None
+        else:
+            if self._seen != seen:
+                self._seen, self._seen_at = seen, began
+            if seen.holder and began < self._seen_at + self._lease_s:
+                return False
+            self._held = self._db.run(lambda tx: leases.take(tx, LEASE, self._holder, seen))
+            if self._held is not None:
+                _log.info("leads automatic mode", token=self._held.token)
+                self._looked = ()
+        # Counted from before the transaction: others count from after it.
+        self._renewed_at = began
+        return self._held is not None
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._db.run(lambda tx: leases.release(tx, LEASE, held))
+
+    def _step(self, record: ExperimentRecord) -> None:
+        key = _name(record)
+        try:
+            step = self._automatic.step(record, lease=self._held)
+        except Conflict:
+            # Who was fenced off does not lead any more; the rest is for the other one.
+            self._held = None
+            raise
+        except Unavailable:
+            raise
+        except SortitionError as error:
+            # One that cannot be looked at must not keep the others waiting.
+            self._say(key, "look", error.message)
+            return
+        if step.decision_id:
+            _log.warning(
+                "experiment ended",
+                experiment=key,
+                act=str(step.judgement.act),
+                variant=step.judgement.variant,
+                reasons=list(step.judgement.reasons),
+                decision=step.decision_id,
+            )
+        elif step.judgement.act is not Act.CONTINUE:
+            self._say(key, str(step.judgement.act), step.refused or "the policy does not allow it")
+
+    def _say(self, key: str, act: str, why: str) -> None:
+        """Says once what would otherwise be said at every look."""
+        if self._said.get(key) != why:
+            self._said[key] = why
+            _log.warning("not done", experiment=key, act=act, why=why)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            try:
+                self.tick()
+                self._complaint = ""
+            except SortitionError as error:
+                if error.message != self._complaint:
+                    self._complaint = error.message
+                    _log.error("automatic mode waits", error=error.message)
+            except Exception:
+                # Nobody would notice that this thread has ended; the next look may go better.
+                _log.exception("automatic mode failed")
+
+
+def _name(record: ExperimentRecord) -> str:
+    return f"{record.spec.organization}/{record.spec.key}"
