@@ -5,6 +5,7 @@
 #   make bench    the figures of the README
 #   make oracles  asks independent engines again what the tests compare with
 #   make simulate           experiments by the thousand: how often the methods are wrong
+#   make simulate-alerts     weeks in which nothing differs: how often anybody is alerted
 #   make simulate-crashes    100,000 lives of a sidecar on a disk that loses what was not synced
 #   make faults   every fault a thousand times over, on the real program and both databases
 #   make mutants  plants bugs and demands that the faults find them
@@ -19,7 +20,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
 CRATES := --package sortition-core --package sortition-server --package sortition-codegen
 
-.PHONY: build demo test check bench bench-core oracles faults mutants simulate simulate-crashes simulate-mutants format proto lock audit clean
+.PHONY: build demo test check bench bench-core oracles faults mutants simulate simulate-alerts simulate-crashes simulate-mutants format proto lock audit clean
 
 build: $(VENV)/.built
 
@@ -77,6 +78,10 @@ mutants: build
 # make simulate SIMULATE='--only error-mean,returning --runs 2000' runs a part of it.
 simulate: build
 	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m statistical.campaign $(SIMULATE)
+
+# make simulate-alerts ALERTS='--only plain --runs 200' runs a part of it.
+simulate-alerts: build
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m statistical.false_alerts $(ALERTS)
 
 # One seed again, step by step: SORTITION_SIM_SEED=17 cargo test --package sortition-core --test simulation -- --nocapture
 simulate-crashes:

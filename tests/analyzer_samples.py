@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sortition.core import Cell
+from sortition.lifecycle.allocation import first_allocation
 from sortition.model import ExperimentSpec, ExperimentStatus, MetricKind, validate
 from sortition.store.records import AllocationRecord, ExperimentData, ExperimentRecord
 
@@ -40,14 +41,16 @@ def make_record(
         "decision": {"min_samples": 2, "policy": "fixed_horizon", **decision},
         "external_assignment": external,
     }
+    spec = validate(ExperimentSpec, raw)
+    ranges = first_allocation(spec).ranges
     return ExperimentRecord(
         id=EXPERIMENT_ID,
-        spec=validate(ExperimentSpec, raw),
+        spec=spec,
         status=ExperimentStatus.RUNNING,
         revision=1,
         created_at=NOW - timedelta(days=2),
         started_at=NOW - timedelta(days=2),
-        allocations=tuple(AllocationRecord(generation, ()) for generation in range(1, allocations + 1)),
+        allocations=tuple(AllocationRecord(generation, ranges) for generation in range(1, allocations + 1)),
     )
 
 

@@ -243,6 +243,14 @@ class Cell:
         Raises:
             InvalidArgument: Only one of the two keeps a sketch or a covariate (an empty cell merges with any).
         """
+    def without(self, part: Cell) -> Cell:
+        """Returns the cell without the observations of another that are among its own.
+
+        The extremes stay those of all of them, and of the counts only that of clamped values changes.
+
+        Raises:
+            DataLoss: They are not.
+        """
     def parts(
         self,
     ) -> tuple[int, float, float, float | None, float | None, int, int, int, bytes, bytes | None]:
@@ -480,6 +488,26 @@ class Engine:
 
         Every unit gets the control and none is exposed; the snapshot keeps its version and its hash.
         """
+    def keep_units(
+        self, experiment_id: str, through: int, hashes: bytes, variants: bytes, generations: bytes
+    ) -> None:
+        """Takes the units that were exposed under allocations before number `through`, and lets that one decide here.
+
+        Until then the allocation before decides, and nobody in a bucket that a later one moves is exposed. What was
+        known of the experiment before is forgotten.
+
+        Args:
+            experiment_id: Its id.
+            through: The number of the allocation.
+            hashes: The units' keyed hashes as in `exposure_hash`, little-endian int64.
+            variants: The indices of their variants, little-endian uint16.
+            generations: The numbers of the allocations that they were first exposed under, 1 to 255, likewise.
+
+        Raises:
+            InvalidArgument: The three do not have the same number of items.
+        """
+    def kept_through(self, experiment_id: str) -> int:
+        """Returns the number of the allocation up to which an experiment's units are known; 0 where none are."""
     def assign(self, request: bytes, now_ms: int | None = None) -> bytes:
         """AssignRequest -> AssignResponse."""
     def assign_batch(self, request: bytes, now_ms: int | None = None) -> bytes:

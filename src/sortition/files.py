@@ -22,7 +22,7 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         OSError: It cannot be written. The old file is there as it was, unless only the directory was not synced.
     """
     # A fixed name: what a crash leaves behind is overwritten, not collected.
-    draft = path.with_name(f".{path.name}.tmp")
+    draft = path.with_name(f".{path.name}.sortition.tmp")
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -17,7 +17,14 @@
     log_max_bytes        SORTITION_LOG_MAX_BYTES          1073741824
     flush_interval_s     SORTITION_FLUSH_INTERVAL_S       5
     snapshot_interval_s  SORTITION_SNAPSHOT_INTERVAL_S    0.5
+    announce_s           SORTITION_ANNOUNCE_S             two flush intervals
     automatic            SORTITION_AUTOMATIC              true
+    alerts               SORTITION_ALERTS                 true
+    alert_rules          SORTITION_ALERT_RULES            none: the usual rules
+    alert_interval_s     SORTITION_ALERT_INTERVAL_S       10
+    alert_webhook        SORTITION_ALERT_WEBHOOK          none
+    alert_webhook_secret_file  SORTITION_ALERT_WEBHOOK_SECRET_FILE  none; required with alert_webhook
+    alert_webhook_timeout_s    SORTITION_ALERT_WEBHOOK_TIMEOUT_S    10
     workers              SORTITION_WORKERS                4
     max_streams          SORTITION_MAX_STREAMS            32
     drain_s              SORTITION_DRAIN_S                10
@@ -55,6 +62,9 @@ CONFIG_VARIABLE = f"{_PREFIX}CONFIG"
 """The environment variable that names the file."""
 
 _FLAGS = "flag"
+_MAX_URL = 2048
+# What may hold something that should not be shown.
+_HIDDEN = ("database_url", "alert_webhook")
 
 
 def _absolute(path: Path) -> Path:
@@ -105,6 +115,26 @@ def _database(url: str | None) -> str | None:
     return url
 
 
+def _webhook(url: str | None, info: ValidationInfo) -> str | None:
+    if url is None:
+        return None
+    text = ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or len(url) > _MAX_URL or not (url.isascii() and url.isprintable()) or " " in url:
+        text = f"must be http://… or https://… with a host, at most {_MAX_URL} characters and none to be escaped"
+    elif parts.username is not None or parts.password is not None:
+        text = "holds a user or password, which nothing here sends; messages are signed instead"
+    elif info.data.get("alert_webhook_secret_file") is None:
+        text = "needs alert_webhook_secret_file, the file of the secret that messages are signed with"
+    if text:
+        raise PydanticCustomError("setting", "{text}", {"text": text})
+    return url
+
+
 class Settings(BaseSettings):
     """The settings of a sidecar. Make them with `load`.
 
@@ -126,8 +156,17 @@ class Settings(BaseSettings):
         log_max_bytes: The size of the log beyond which recording is refused until the database is there again.
         flush_interval_s: Seconds between two flushes.
         snapshot_interval_s: Seconds between two looks for changes made through other sidecars.
+        announce_s: Seconds that other weights are announced before they take effect, for every sidecar to see it and to
+            flush who was exposed.
         automatic: Whether this sidecar may be the one that promotes, rolls back and lets expire. What it sees do harm
             it pauses itself in any case.
+        alerts: Whether this sidecar may be the one that evaluates the rules and tells; what is wrong with itself it
+            tells in any case.
+        alert_rules: The file of rules, TOML or YAML: what is added to the usual ones or changed about them.
+        alert_interval_s: Seconds between two looks at the experiments.
+        alert_webhook: The http or https URL that alerts are posted to.
+        alert_webhook_secret_file: The file of the secret that they are signed with.
+        alert_webhook_timeout_s: How long one attempt to post may take.
         workers: Threads for unary calls of the hot path.
         max_streams: Streams open at the same time.
         drain_s: Seconds that calls under way, and then the last flush, are given at the end.
@@ -155,7 +194,15 @@ class Settings(BaseSettings):
     flush_interval_s: float = Field(default=5, ge=0.05, le=3600)
     # Two seconds are promised between a change on one sidecar and the answers of another.
     snapshot_interval_s: float = Field(default=0.5, ge=0.05, le=1.5)
+    announce_s: float | None = Field(default=None, ge=0, le=86_400)
     automatic: bool = True
+    alerts: bool = True
+    alert_rules: Annotated[Path | None, AfterValidator(_file)] = None
+    alert_interval_s: float = Field(default=10, ge=0.1, le=3600)
+    alert_webhook_secret_file: Annotated[Path | None, AfterValidator(_file)] = None
+    # It may hold what only the receiver should know.
+    alert_webhook: Annotated[str | None, AfterValidator(_webhook)] = Field(default=None, repr=False)
+    alert_webhook_timeout_s: float = Field(default=10, ge=0.1, le=60)
     workers: int = Field(default=4, ge=1, le=64)
     max_streams: int = Field(default=32, ge=1, le=1024)
     drain_s: float = Field(default=10, ge=0, le=3600)
@@ -248,7 +295,7 @@ class _Sources:
             message = f"{message}, but is {str(detail['input'])[:80]!r}"
         # An address or a database's URL may hold what should not be shown.
         return Violation(
-            name, f"{message} (from {source})" if name != "database_url" else f"{detail['msg']} (from {source})"
+            name, f"{message} (from {source})" if name not in _HIDDEN else f"{detail['msg']} (from {source})"
         )
 
     def _source(self, name: str) -> str:

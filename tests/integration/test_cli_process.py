@@ -73,7 +73,7 @@ def test_serve_drains_on_sigterm_and_keeps_what_was_done(tmp_path: Path) -> None
     assert "running" in listed.stdout
 
 
-def test_interrupted(tmp_path: Path) -> None:
+def test_whoever_has_watched_enough_has_not_failed(tmp_path: Path) -> None:
     state, file = tmp_path / "state", tmp_path / "e.yaml"
     file.write_text(FILE)
     with sidecar(state):
@@ -88,8 +88,8 @@ def test_interrupted(tmp_path: Path) -> None:
         finally:
             watching.kill()
             watching.communicate()
-    assert watching.returncode == 130
-    assert "Traceback" not in err
+    assert watching.returncode == 0
+    assert err == ""
 
 
 def test_a_reader_that_has_seen_enough() -> None:

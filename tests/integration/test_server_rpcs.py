@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,20 @@ from typing import Any
 import grpc
 import pytest
 
-from sidecars import ACTOR, KEY, SUBJECT, TIMEOUT_S, Stubs, assign, connected, make_spec, outcome, run_units, running
+from sidecars import (
+    ACTOR,
+    KEY,
+    SUBJECT,
+    TIMEOUT_S,
+    Stubs,
+    assign,
+    connected,
+    make_spec,
+    outcome,
+    run_units,
+    running,
+    violations_of,
+)
 from sidecars import start_experiment as start
 from sortition import core
 from sortition.rpc.v1 import (
@@ -120,6 +134,32 @@ def check_update_experiment(stubs: Stubs) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stubs.admin.UpdateExperiment(request)
     assert caught.value.code() is grpc.StatusCode.ABORTED, "somebody changed it in between"
+
+
+def check_rerun_experiment(stubs: Stubs) -> None:
+    request = admin_pb2.RerunExperimentRequest(key=KEY, actor=ACTOR)
+    again = stubs.admin.RerunExperiment(request)
+    assert (again.spec.key, again.status) == (f"{KEY}.run2", snapshot_pb2.EXPERIMENT_STATUS_DRAFT)
+    assert (again.run.number, again.run.of, again.run.previous, again.run.first) == (2, 2, KEY, KEY)
+    assert not again.HasField("registration")
+    with pytest.raises(grpc.RpcError) as draft:
+        stubs.admin.RerunExperiment(request)
+    assert draft.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    stubs.admin.CancelExperiment(change(again.spec.key))
+    other = make_spec(KEY, subject={"kind": "prompt", "id": "p"})
+    with pytest.raises(grpc.RpcError) as elsewhere:
+        stubs.admin.RerunExperiment(admin_pb2.RerunExperimentRequest(key=KEY, spec=other, actor=ACTOR))
+    assert "spec.subject" in str(elsewhere.value.trailing_metadata())
+
+
+def check_get_registration(stubs: Stubs) -> None:
+    found = stubs.admin.GetRegistration(admin_pb2.GetRegistrationRequest(key=KEY))
+    registration = found.experiment.registration
+    assert (found.verified, list(found.differences)) == (True, [])
+    assert hashlib.sha256(registration.document.encode()).hexdigest() == registration.hash
+    assert registration.registered_by == ACTOR.name
+    read = stubs.admin.GetExperiment(admin_pb2.GetExperimentRequest(key=KEY))
+    assert (read.registration.hash, read.registration.document) == (registration.hash, "")
 
 
 def check_start_experiment(stubs: Stubs) -> None:
@@ -321,6 +361,18 @@ def check_list_status(stubs: Stubs) -> None:
     assert [each.experiment.spec.key for each in every.reports] == ["draft", KEY]
 
 
+def check_summarize(stubs: Stubs) -> None:
+    before = stubs.analysis.Summarize(analysis_pb2.SummarizeRequest())
+    assert (before.running, before.finished, before.HasField("success_rate"), len(before.gains)) == (1, 0, False, 0)
+    stubs.admin.CompleteExperiment(admin_pb2.CompleteExperimentRequest(key=KEY, ship=True, actor=ACTOR))
+    after = stubs.analysis.Summarize(analysis_pb2.SummarizeRequest(monthly_volume=1000))
+    assert (after.running, after.finished, after.won, after.success_rate) == (0, 1, 1, 1.0)
+    (gain,) = after.gains
+    assert gain.interval.lower < gain.total < gain.interval.upper < 0
+    assert gain.monthly == 1000 * gain.total
+    assert not stubs.analysis.Summarize(analysis_pb2.SummarizeRequest()).gains[0].HasField("monthly")
+
+
 def check_get_series(stubs: Stubs) -> None:
     answer = stubs.analysis.GetSeries(analysis_pb2.GetSeriesRequest(key=KEY))
     assert answer.metric == "time"
@@ -336,6 +388,24 @@ def check_watch(stubs: Stubs) -> None:
     stubs.admin.PauseExperiment(change())
     assert next(watched).version > first.version
     watched.cancel()
+
+
+def check_list_alerts(stubs: Stubs) -> None:
+    assert not stubs.admin.ListAlerts(admin_pb2.ListAlertsRequest(experiment="another")).alerts
+    with pytest.raises(grpc.RpcError) as refused:
+        stubs.admin.ListAlerts(admin_pb2.ListAlertsRequest(page_size=9999, severities=[7]))  # type: ignore[list-item]
+    assert set(violations_of(refused.value)) == {"page_size", "severities[0]"}
+
+
+def check_check_alerts(stubs: Stubs) -> None:
+    answer = stubs.admin.CheckAlerts(admin_pb2.CheckAlertsRequest(experiment=KEY))
+    found = {(each.rule, each.metric, each.variant): each for each in answer.readings}
+    better = found["early-significance", "time", "fast"]
+    assert (better.trigger, better.severity) == ("early_significance", admin_pb2.ALERT_SEVERITY_INFO)
+    assert better.value == pytest.approx(-0.5, abs=0.05)
+    assert 0 < better.level < 0.01
+    assert not found["regression", "time", "fast"].firing
+    assert not found["data-quality", "", ""].firing
 
 
 def check_run_automatic(stubs: Stubs) -> None:

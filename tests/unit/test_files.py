@@ -67,8 +67,8 @@ def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_the_retu
 
 
 def test_what_a_crash_left_behind_is_not_collected(tmp_path: Path) -> None:
-    (tmp_path / ".kept.tmp").write_bytes(b"half a fi")
-    (tmp_path / ".kept.tmp").chmod(0o644)
+    (tmp_path / ".kept.sortition.tmp").write_bytes(b"half a fi")
+    (tmp_path / ".kept.sortition.tmp").chmod(0o644)
     replace_file(tmp_path / "kept", b"new")
     assert (tmp_path / "kept").read_bytes() == b"new"
     assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o600

@@ -180,3 +180,29 @@ def test_the_documentation_names_every_setting() -> None:
     for name in Settings.model_fields:
         assert f"{name} " in module.__doc__
         assert f"SORTITION_{name.upper()} " in module.__doc__
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://alerts.example.com", "must be http"),
+        ("https:///nobody", "must be http"),
+        ("https://ann:pass@alerts.example.com", "user or password"),
+        ("https://alerts.example.com/a b", "must be http"),
+        ("https://alerts.example.com:99999", "must be http"),
+    ],
+)
+def test_a_webhook_is_http_and_holds_no_password(url: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"alert_webhook": url, "alert_webhook_secret_file": tmp_path / "secret"})
+    (found,) = refused.value.violations
+    assert found.field == "alert_webhook"
+    assert why in found.description
+    assert url not in str(refused.value)
+
+
+def test_a_webhook_needs_a_secret_to_sign_with(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="needs alert_webhook_secret_file"):
+        load({"alert_webhook": "https://alerts.example.com/x"})
+    found = load({"alert_webhook": "https://alerts.example.com/x", "alert_webhook_secret_file": tmp_path / "secret"})
+    assert "alerts.example.com" not in repr(found)

@@ -12,7 +12,7 @@ use crate::cell::Cell;
 use crate::error::{Error, Result};
 use crate::exposure::{Exposure, Filter};
 use crate::hash::Slot;
-use crate::level::Levels;
+use crate::level::{EVERYONE, Levels, PERIODS};
 use crate::limits::Limits;
 use crate::observe::Accepted;
 use crate::slots::{SLOTS, own_slot};
@@ -248,14 +248,14 @@ impl Aggregate {
         Content { cells, exposures }
     }
 
-    /// Returns copies of the open batch's cells of some experiments, those of everyone alone; nothing changes.
+    /// Returns copies of the open batch's cells of some experiments, those of everyone and of periods alone; nothing changes.
     pub fn copy(&self, wanted: impl Fn(&str) -> bool) -> Vec<CellDelta> {
         let mut cells = Vec::new();
         for shard in &self.shards {
             let open = shard.0.lock();
             let held = open.cells.iter();
             cells.extend(
-                held.filter(|(key, held)| key.level == 0 && wanted(&held.experiment_id))
+                held.filter(|(key, held)| is_whole(key.level) && wanted(&held.experiment_id))
                     .map(|(key, held)| CellDelta {
                         experiment_id: Arc::clone(&held.experiment_id),
                         variant: key.variant,
@@ -370,6 +370,11 @@ impl CellDelta {
         (&self.experiment_id, variant, metric, self.day, self.level)
     }
 
+    /// Returns whether it is of everyone, or of everyone of a period.
+    pub fn is_whole(&self) -> bool {
+        is_whole(self.level)
+    }
+
     /// Returns which cell it is.
     pub fn address(&self) -> Address {
         Address {
@@ -399,6 +404,10 @@ impl Effect {
             Self::Late => cell.late += 1,
         }
     }
+}
+
+fn is_whole(level: u8) -> bool {
+    level == EVERYONE || level > PERIODS
 }
 
 /// Adds `more` to a count that may reach `limit` but not pass it.

@@ -67,12 +67,16 @@ pub struct Decision {
     pub generation: u32,
     /// Tells the unit apart in the filter of exposures.
     pub fingerprint: u64,
+    /// Whether its bucket is about to change hands, so that it must not be exposed now.
+    pub moving: bool,
+    /// Whether only the sidecar can tell; then nothing else of it holds.
+    pub elsewhere: bool,
 }
 
 impl Decision {
     /// Returns whether using this answer exposes the unit.
     pub fn exposes(&self) -> bool {
-        matches!(self.reason, Reason::Split | Reason::Sticky)
+        !self.moving && matches!(self.reason, Reason::Split | Reason::Sticky)
     }
 }
 
@@ -87,7 +91,17 @@ impl Compiled {
     ) -> Option<Decision> {
         problems.check_unit(|| format!("{at}unit"), question.unit, limits);
         let place = self.find(question, at, limits, problems)?;
-        Some(self.decide_at(place, question.unit))
+        let decision = self.decide_at(place, question.unit);
+        self.told(&decision, at, problems).then_some(decision)
+    }
+
+    /// Returns whether a decision holds; adds a problem where only the sidecar can tell.
+    pub fn told(&self, decision: &Decision, at: At, problems: &mut Problems) -> bool {
+        if let Some(arm) = decision.arm.filter(|_| decision.elsewhere) {
+            let key = &self.experiment(arm.experiment).key;
+            problems.state(format!("{at}unit"), elsewhere(key));
+        }
+        !decision.elsewhere
     }
 
     /// Finds who decides a question, whatever its unit is; on a problem, adds it and returns nothing.
@@ -215,6 +229,8 @@ impl Compiled {
                 bucket: 0,
                 generation: 0,
                 fingerprint: 0,
+                moving: false,
+                elsewhere: false,
             },
         }
     }
@@ -223,13 +239,17 @@ impl Compiled {
     fn decide_experiment(&self, index: u32, unit: &str) -> Decision {
         let experiment = self.experiment(index);
         let (bucket, fingerprint) = experiment.prefix.place(unit);
-        let allocation = experiment.allocations.last();
-        let (reason, variant) = match allocation {
-            Some(allocation) if experiment.status == Status::Running => {
-                (Reason::Split, allocation.variant(bucket))
-            }
-            _ => (Reason::Paused, experiment.control),
+        let share = match experiment.status {
+            Status::Running => experiment.allocations.share(bucket, unit),
+            _ => None,
         };
+        let (reason, variant) = match share {
+            Some(share) if share.kept => (Reason::Sticky, share.variant),
+            Some(share) => (Reason::Split, share.variant),
+            None => (Reason::Paused, experiment.control),
+        };
+        let deciding = experiment.allocations.deciding();
+        let generation = share.map(|share| share.generation);
         Decision {
             subject: experiment.subject,
             arm: Some(Arm {
@@ -238,8 +258,12 @@ impl Compiled {
             }),
             reason,
             bucket,
-            generation: allocation.map_or(0, |allocation| allocation.generation),
+            generation: generation
+                .or(deciding.map(|allocation| allocation.generation))
+                .unwrap_or_default(),
             fingerprint,
+            moving: share.is_some_and(|share| share.moving),
+            elsewhere: share.is_some_and(|share| share.elsewhere),
         }
     }
 
@@ -314,6 +338,13 @@ fn check_subject(
         }
     }
     fine
+}
+
+/// Says why a unit of a re-weighted experiment is not assigned in an agent's process.
+fn elsewhere(key: &str) -> String {
+    format!(
+        "the weights of {key:?} were changed, and whether this unit was exposed before is known to the sidecar alone; ask the sidecar"
+    )
 }
 
 fn unknown(subject: &SubjectRef, organization: &str) -> String {

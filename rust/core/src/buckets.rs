@@ -3,6 +3,8 @@
 use crate::error::{Error, Result};
 use crate::hash::UNIT_BUCKETS;
 
+/// The part of a denominator that sums of it are not told apart by.
+const RESOLUTION: f64 = 1e-12;
 const FLOAT_BYTES: usize = size_of::<f64>();
 
 /// Denominator and sum, and the covariate's sum where one is kept, of each of [`UNIT_BUCKETS`] buckets.
@@ -80,6 +82,21 @@ impl Buckets {
         );
         for (sum, added) in self.sums.iter_mut().zip(&other.sums) {
             *sum += added;
+        }
+    }
+
+    /// Takes away the sums of another of the same shape. What rounding leaves of a denominator is none.
+    pub fn remove(&mut self, other: &Self) {
+        let columns = self.columns();
+        let rows = self.sums.chunks_exact_mut(columns);
+        for (row, taken) in rows.zip(other.sums.chunks_exact(columns)) {
+            let whole = row[0];
+            for (sum, taken) in row.iter_mut().zip(taken) {
+                *sum -= taken;
+            }
+            if row[0] <= whole * RESOLUTION {
+                row.fill(0.0);
+            }
         }
     }
 

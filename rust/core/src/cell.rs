@@ -167,6 +167,36 @@ impl Cell {
         Ok(())
     }
 
+    /// Returns this cell without the observations of another that are among its own. The extremes stay those of all of them, and of the
+    /// counts only that of clamped values changes.
+    ///
+    /// # Errors
+    /// `DataLoss` when they are not.
+    pub fn without(&self, part: &Self) -> Result<Self> {
+        let mut rest = self.clone();
+        rest.clamped = self.clamped.saturating_sub(part.clamped);
+        if part.moments.n() == 0 {
+            return Ok(rest);
+        }
+        let stray = || Error::DataLoss("a part of a cell holds what the whole does not".to_owned());
+        if part.shape() != self.shape() {
+            return Err(stray());
+        }
+        rest.moments = self.moments.without(&part.moments).ok_or_else(stray)?;
+        if rest.moments.n() == 0 {
+            rest.buckets = Buckets::new(self.buckets.covariate());
+            rest.sketch = self.sketch.is_some().then(Sketch::default);
+            return Ok(rest);
+        }
+        rest.buckets.remove(&part.buckets);
+        if let (Some(sketch), Some(taken)) = (&mut rest.sketch, &part.sketch)
+            && !sketch.remove(taken)
+        {
+            return Err(stray());
+        }
+        Ok(rest)
+    }
+
     /// Returns whether nothing was added or counted.
     pub fn is_empty(&self) -> bool {
         self.moments.n() == 0 && self.refused == 0 && self.clamped == 0 && self.late == 0
@@ -251,5 +281,59 @@ impl Cell {
             "other",
             format!("keeps {given}, and this cell {kept}: merge cells of one metric only"),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::{unit_seed, unit_slot};
+
+    fn cell(values: impl Iterator<Item = f64>) -> Cell {
+        let mut cell = Cell::new(true, false);
+        for (number, value) in values.enumerate() {
+            let slot = unit_slot(unit_seed("e"), &format!("u{number}"));
+            cell.add(slot, value, 1.0, None);
+        }
+        cell
+    }
+
+    #[test]
+    fn what_is_taken_away_leaves_what_was_there_before() {
+        let first = cell((0..1_000).map(|number| f64::from(number % 17) + 1e6));
+        let second = cell((0..300).map(|number| f64::from(number % 5) + 1e6 - 3.0));
+        let mut whole = first.clone();
+        whole.merge(&second).unwrap();
+        let rest = whole.without(&second).unwrap();
+        assert_eq!(rest.moments().n(), 1_000);
+        assert!((rest.moments().mean() - first.moments().mean()).abs() < 1e-6);
+        assert!((rest.moments().m2() / first.moments().m2() - 1.0).abs() < 1e-9);
+        for (row, expected) in rest.buckets().rows().zip(first.buckets().rows()) {
+            assert!(
+                row.iter()
+                    .zip(expected)
+                    .all(|(one, other)| (one - other).abs() < 1e-6)
+            );
+        }
+        assert_eq!(rest.sketch(), first.sketch());
+        let nothing = whole.without(&whole).unwrap();
+        assert_eq!(nothing.moments().n(), 0);
+        assert!(
+            nothing
+                .buckets()
+                .rows()
+                .all(|row| row.iter().all(|sum| *sum == 0.0))
+        );
+    }
+
+    #[test]
+    fn what_was_never_there_cannot_be_taken_away() {
+        let (few, many) = (cell([1.0].into_iter()), cell([1.0, 2.0].into_iter()));
+        assert!(few.without(&many).is_err());
+        assert!(
+            cell([1.0, 1.0].into_iter())
+                .without(&cell([2.0].into_iter()))
+                .is_err()
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The hot path's state: a snapshot, the open and the sealed batch, the windows against duplicates.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::log::{self, Fs, Log, Recovery};
 use crate::problems::Problems;
 use crate::record::{Context, Plan, utc_day};
-use crate::snapshot::{Compiled, Registry, Sealed};
+use crate::snapshot::{self, Compiled, Kept, Registry, Sealed};
 use crate::wire::v1::{ExposedUnit, Outcome, RecordResponse};
 
 /// The shortest key for hashing units, in bytes.
@@ -66,6 +66,8 @@ struct Loading {
     registry: Registry,
     /// Ids of experiments that this process answers as if they were paused.
     held: HashSet<Box<str>>,
+    /// Who was exposed before the weights of an experiment changed, by its id.
+    kept: HashMap<Box<str>, Arc<Kept>>,
     /// The loaded snapshot, to compile it again.
     last: Option<Sealed>,
 }
@@ -203,12 +205,50 @@ impl Engine {
         }
     }
 
+    /// Takes the units of an experiment that were exposed under allocations before number `through`, each as its keyed hash, the index of
+    /// its variant and the number of the allocation; from now on that allocation decides here. What was known of the experiment before is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when a unit's generation is above 255.
+    pub fn keep_units(
+        &self,
+        experiment_id: &str,
+        through: u32,
+        units: impl ExactSizeIterator<Item = (i64, u16, u32)>,
+    ) -> Result<()> {
+        let kept = Kept::new(&self.key, experiment_id, through, units)?;
+        let mut loading = self.loading.lock();
+        loading.kept.insert(experiment_id.into(), Arc::new(kept));
+        match loading.last.clone() {
+            Some(last) => self.swap_in(&mut loading, last),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the number of the allocation up to which the units of an experiment are known; 0 where none are.
+    pub fn kept_through(&self, experiment_id: &str) -> u32 {
+        let loading = self.loading.lock();
+        loading
+            .kept
+            .get(experiment_id)
+            .map_or(0, |kept| kept.through)
+    }
+
     fn swap_in(&self, loading: &mut Loading, sealed: Sealed) -> Result<()> {
         let loaded = self.current.load();
-        let (registry, held) = (&mut loading.registry, &loading.held);
-        let compiled = sealed
-            .clone()
-            .compile(loaded.as_deref(), registry, held, &self.limits)?;
+        let (registry, context) = (
+            &mut loading.registry,
+            snapshot::Context {
+                held: &loading.held,
+                kept: &loading.kept,
+                forwarding: self.outbound.is_some(),
+            },
+        );
+        let compiled =
+            sealed
+                .clone()
+                .compile(loaded.as_deref(), registry, context, &self.limits)?;
         self.current.store(Some(Arc::new(compiled)));
         loading.last = Some(sealed);
         // Whoever waits looks at the snapshot with this lock held, so none can miss it.

@@ -247,11 +247,11 @@ impl Engine {
     }
 
     /// Returns copies of what the database is not known to have of some experiments, batch by batch, the open one last: the cells of
-    /// everyone alone, and no exposures. Nothing is sealed by it. Before [`Engine::resume`] batches have the numbers of the log.
+    /// everyone and of periods alone, and no exposures. Nothing is sealed by it. Before [`Engine::resume`] batches have the numbers of the log.
     pub fn pending(&self, wanted: impl Fn(&str) -> bool) -> Vec<Batch> {
         let flush = self.flush.lock();
         let some = |cells: &[CellDelta]| -> Vec<CellDelta> {
-            let own = |delta: &&CellDelta| delta.level == 0 && wanted(&delta.experiment_id);
+            let own = |delta: &&CellDelta| delta.is_whole() && wanted(&delta.experiment_id);
             cells.iter().filter(own).cloned().collect()
         };
         let left = flush

@@ -14,8 +14,16 @@ pub const LEVELS_TOGETHER: usize = 32;
 /// What every level counts as that is not declared.
 pub const OTHER: &str = "other";
 
+/// What an outcome belongs to beside everyone: a level of each dimension, and a period.
+const PLACES: usize = DIMENSIONS + 1;
+
 /// The number that stands for everyone.
 pub const EVERYONE: u8 = 0;
+
+/// What is added to the number of an allocation for that of its period; every level of a dimension is below.
+pub const PERIODS: u8 = 100;
+/// The largest number of an allocation.
+pub const GENERATIONS: u32 = 100;
 
 /// A dimension of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,23 +66,36 @@ pub fn numbered<'a>(
     declared.into_iter().map(dimension).collect()
 }
 
-/// The levels of one outcome: one for each dimension of its experiment.
+/// The levels of one outcome: one for each dimension of its experiment, and its period where the weights were changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Levels([u8; DIMENSIONS]);
+pub struct Levels([u8; PLACES]);
 
 impl Levels {
     /// Returns where an outcome belongs that gives these levels; what names no dimension of the experiment is left out.
     pub fn of(dimensions: &[Dimension], given: &BTreeMap<String, String>) -> Self {
-        let mut numbers = [EVERYONE; DIMENSIONS];
+        let mut numbers = [EVERYONE; PLACES];
         for (number, dimension) in numbers.iter_mut().zip(dimensions) {
             *number = dimension.number(given.get(&*dimension.name).map(String::as_str));
         }
         Self(numbers)
     }
 
+    /// Adds the period of the units that were first exposed under an allocation. That of the first one has no number: it is what the
+    /// others leave of everyone's.
+    pub fn in_period(mut self, generation: u32) -> Self {
+        let number = match u8::try_from(generation) {
+            Ok(generation @ 2..) if u32::from(generation) <= GENERATIONS => PERIODS + generation,
+            _ => return self,
+        };
+        if let Some(free) = self.0.iter_mut().find(|number| **number == EVERYONE) {
+            *free = number;
+        }
+        self
+    }
+
     /// Returns the levels of these numbers; none when there are too many, or one of them stands for everyone.
     pub fn from_numbers(given: &[u8]) -> Option<Self> {
-        let mut numbers = [EVERYONE; DIMENSIONS];
+        let mut numbers = [EVERYONE; PLACES];
         numbers.get_mut(..given.len())?.copy_from_slice(given);
         (!given.contains(&EVERYONE)).then_some(Self(numbers))
     }
@@ -85,7 +106,7 @@ impl Levels {
             .0
             .iter()
             .position(|number| *number == EVERYONE)
-            .unwrap_or(DIMENSIONS);
+            .unwrap_or(PLACES);
         &self.0[..count]
     }
 
@@ -134,12 +155,25 @@ mod tests {
     }
 
     #[test]
+    fn a_period_stands_behind_the_levels() {
+        let of = |generation| {
+            let levels = Levels::from_numbers(&[3, 4]).unwrap();
+            levels.in_period(generation).numbers().to_vec()
+        };
+        assert_eq!(of(1), [3, 4]);
+        assert_eq!(of(2), [3, 4, 102]);
+        assert_eq!(of(100), [3, 4, 200]);
+        assert_eq!(of(101), [3, 4]);
+        assert_eq!(Levels::default().in_period(7).numbers(), [107]);
+    }
+
+    #[test]
     fn numbers_are_read_back_only_if_they_can_be_some() {
         let read = |numbers: &[u8]| Levels::from_numbers(numbers);
         let numbers = |levels: Levels| levels.numbers().to_vec();
         assert_eq!(read(&[3, 4]).map(numbers), Some(vec![3, 4]));
         assert_eq!(read(&[]), Some(Levels::default()));
-        assert_eq!(read(&[1, 2, 3, 4]), None);
+        assert_eq!(read(&[1, 2, 3, 4, 5]), None);
         assert_eq!(read(&[1, 0]), None);
         let all = read(&[3, 4]).map(|levels| levels.with_everyone().collect());
         assert_eq!(all, Some(vec![0, 3, 4]));

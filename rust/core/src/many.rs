@@ -68,6 +68,7 @@ impl Engine {
                 continue;
             };
             let decision = snapshot.decide_at(place, unit);
+            snapshot.told(&decision, At::Alone, &mut problems);
             let variant = decision.arm.map(|arm| {
                 found = Some(arm.experiment);
                 arm.variant

@@ -105,6 +105,34 @@ impl Moments {
         self.max = self.max.max(value);
     }
 
+    /// Returns these moments without the observations of another that are among them, whose extremes they keep; none when they are not.
+    pub fn without(&self, part: &Self) -> Option<Self> {
+        let n = self.n.checked_sub(part.n)?;
+        if n == 0 {
+            return Some(Self::default());
+        }
+        if part.n == 0 {
+            return Some(self.clone());
+        }
+        let (left, taken) = (n as f64, part.n as f64);
+        // What the merge of the two adds, turned around. By what is stored of both alone, so that the same comes of stored ones.
+        let from_whole = part.mean - self.mean;
+        let mut rest = Self {
+            n,
+            mean_rest: 0.0,
+            ..self.clone()
+        };
+        rest.move_mean(-from_whole * (taken / left));
+        let delta = from_whole * ((left + taken) / left);
+        let between = delta * delta * (left * (taken / (left + taken)));
+        rest.m2 = (self.m2 - part.m2 - between).max(0.0);
+        let inside = rest.mean.clamp(self.min, self.max);
+        if inside != rest.mean {
+            (rest.mean, rest.mean_rest) = (inside, 0.0);
+        }
+        Some(rest)
+    }
+
     /// Adds the observations of another.
     pub fn merge(&mut self, other: &Self) {
         if other.n == 0 {

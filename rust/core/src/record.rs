@@ -175,8 +175,7 @@ impl<'a> Plan<'a> {
         }
         let given = self.named(at, experiment, &unit.variant);
         let generation = unit.allocation_generation;
-        let mut known = experiment.allocations.iter();
-        let Some(allocation) = known.find(|known| known.generation == generation) else {
+        let Some(allocation) = experiment.allocations.find(generation) else {
             let why = format!(
                 "{generation} is not an allocation of {:?}; send what the snapshot says",
                 unit.experiment
@@ -222,7 +221,8 @@ impl<'a> Plan<'a> {
         place: Option<(Place, i32)>,
     ) {
         let slot = unit_slot(experiment.seed, &outcome.unit);
-        let levels = Levels::of(&experiment.dimensions, &outcome.dimensions);
+        let levels = Levels::of(&experiment.dimensions, &outcome.dimensions)
+            .in_period(experiment.allocations.period(&outcome.unit));
         self.steps.reserve(outcome.observations.len());
         for (index, observation) in outcome.observations.iter().enumerate() {
             let name = &observation.metric;
@@ -302,9 +302,12 @@ impl<'a> Plan<'a> {
     fn place(&mut self, at: At, experiment: &Experiment, outcome: &Outcome) -> Option<Place> {
         let given = self.given(at, experiment, outcome)?;
         let (bucket, fingerprint) = experiment.prefix.place(&outcome.unit);
-        let computed = match experiment.allocations.last() {
-            Some(allocation) if !experiment.external => Some(allocation.variant(bucket)),
-            _ => None,
+        let share = experiment.allocations.share(bucket, &outcome.unit);
+        let share = share.filter(|_| !experiment.external);
+        let computed = match (share, given) {
+            // The sidecar finds out, once it is told.
+            (Some(share), Some(given)) if share.elsewhere => Some(given),
+            (share, _) => share.map(|share| share.variant),
         };
         let place = |fate, variant, exposes| {
             Some(Place {
@@ -322,6 +325,12 @@ impl<'a> Plan<'a> {
             }
             // Served by a pause that has ended since: a truth, but not one about the variants.
             Status::Running if experiment.was_paused && given == Some(experiment.control) => {
+                place(Fate::Ignore, given, false)
+            }
+            // Answered under another allocation while the weights were changing, here or by another sidecar, and not exposed here.
+            Status::Running
+                if given.is_some_and(|given| experiment.allocations.gives(bucket, given)) =>
+            {
                 place(Fate::Ignore, given, false)
             }
             Status::Running => {

@@ -74,6 +74,18 @@ impl Sketch {
         }
     }
 
+    /// Takes away the observations of another; returns whether all of them were among these.
+    pub fn remove(&mut self, other: &Self) -> bool {
+        for (entry, taken) in &other.counts {
+            let Some(count) = self.counts.get_mut(entry).filter(|count| **count >= *taken) else {
+                return false;
+            };
+            *count -= taken;
+        }
+        self.counts.retain(|_, count| *count > 0);
+        true
+    }
+
     /// Returns the number of observations.
     pub fn n(&self) -> u64 {
         self.counts.values().sum()

@@ -248,6 +248,107 @@ fn a_known_configuration_is_not_sent_again() {
     }
 }
 
+fn reweighted(generation: u32, end: u32) -> SnapshotAllocation {
+    SnapshotAllocation {
+        generation,
+        ranges: vec![
+            BucketRange { end, variant: 0 },
+            BucketRange {
+                end: 10_000,
+                variant: 1,
+            },
+        ],
+    }
+}
+
+fn hash_of(unit: &str) -> i64 {
+    sortition_core::hash::exposure_hash(KEY, "id-of-running", unit)
+}
+
+#[test]
+fn an_allocation_decides_once_it_is_known_who_was_exposed_before() {
+    let engine = engine_with(&[]);
+    let mut running = experiment("running", Status::Running);
+    running.allocations.push(reweighted(4, 1));
+    load(&engine, 1, vec![running.clone()]);
+    let (stays, moves) = (unit_of("running", "fancy"), unit_of("running", "plain"));
+    let before = assign(&engine, &by_key("running", &moves)).unwrap();
+    assert_eq!(
+        (
+            before.variant.as_str(),
+            before.allocation_generation,
+            before.exposed
+        ),
+        ("plain", 1, false)
+    );
+    assert!(assign(&engine, &by_key("running", &stays)).unwrap().exposed);
+    engine
+        .keep_units("id-of-running", 4, [(hash_of(&moves), 0, 1)].into_iter())
+        .unwrap();
+    assert_eq!(engine.kept_through("id-of-running"), 4);
+    let kept = assign(&engine, &by_key("running", &moves)).unwrap();
+    assert_eq!(
+        (
+            kept.variant.as_str(),
+            kept.reason(),
+            kept.allocation_generation,
+            kept.exposed
+        ),
+        ("plain", Reason::Sticky, 1, true)
+    );
+    let other = (0..)
+        .map(|number| format!("other-{number}"))
+        .find(|unit| (1..5_000).contains(&bucket("running", unit)))
+        .unwrap();
+    let moved = assign(&engine, &by_key("running", &other)).unwrap();
+    assert_eq!(
+        (
+            moved.variant.as_str(),
+            moved.reason(),
+            moved.allocation_generation,
+            moved.exposed
+        ),
+        ("fancy", Reason::Split, 4, true)
+    );
+}
+
+#[test]
+fn nobody_is_exposed_in_a_bucket_that_is_announced_to_move() {
+    let engine = engine_with(&[]);
+    let mut running = experiment("running", Status::Running);
+    running.announced = Some(reweighted(2, 1));
+    load(&engine, 1, vec![running]);
+    for (variant, exposed) in [("plain", false), ("fancy", true)] {
+        let unit = unit_of("running", variant);
+        let answer = assign(&engine, &by_key("running", &unit)).unwrap();
+        assert_eq!(
+            (answer.variant.as_str(), answer.exposed),
+            (variant, exposed)
+        );
+        assert_eq!(expose(&engine, "running", &unit).unwrap().exposed, exposed);
+    }
+}
+
+#[test]
+fn units_of_another_experiment_are_not_kept() {
+    let engine = engine_with(&[]);
+    let mut running = experiment("running", Status::Running);
+    running.allocations.push(reweighted(2, 1));
+    load(&engine, 1, vec![running]);
+    // The index of no variant: what is kept belongs to another experiment, so the first allocation goes on.
+    let units = [(hash_of("u"), 9, 1)].into_iter();
+    engine.keep_units("id-of-running", 2, units).unwrap();
+    let answer = assign(&engine, &by_key("running", "u")).unwrap();
+    assert_eq!(answer.allocation_generation, 1);
+    let refused = engine.keep_units("id-of-running", 2, [(1, 0, 256)].into_iter());
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("256 is above 255")
+    );
+}
+
 #[test]
 fn the_last_allocation_decides() {
     let engine = engine_with(&[]);
@@ -263,7 +364,11 @@ fn the_last_allocation_decides() {
         ],
     });
     load(&engine, 1, vec![reweighted]);
-    let answer = assign(&engine, &by_key("running", &unit_of("running", "plain"))).unwrap();
+    engine
+        .keep_units("id-of-running", 4, std::iter::empty())
+        .unwrap();
+    let unit = unit_of("running", "plain");
+    let answer = assign(&engine, &by_key("running", &unit)).unwrap();
     assert_eq!(
         (answer.variant.as_str(), answer.allocation_generation),
         ("fancy", 4)

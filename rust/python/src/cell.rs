@@ -187,6 +187,15 @@ impl Cell {
         })
     }
 
+    /// Returns the cell without the observations of another that are among its own.
+    fn without(&self, part: &Self) -> PyResult<Self> {
+        guard(|| {
+            let whole = self.0.lock().clone();
+            let part = part.0.lock().clone();
+            Ok(whole.without(&part)?.into())
+        })
+    }
+
     /// Returns what `from_parts` takes, in that order.
     fn parts<'py>(&self, py: Python<'py>) -> Parts<'py> {
         let cell = self.0.lock().clone();

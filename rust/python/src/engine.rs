@@ -189,6 +189,49 @@ impl Engine {
         py.detach(|| guard(|| self.core.hold(ids)))
     }
 
+    /// Takes the units that were exposed before an allocation, and lets it decide: little-endian i64 hashes, u16 variants and u16
+    /// generations of equal number.
+    fn keep_units(
+        &self,
+        py: Python<'_>,
+        experiment_id: &str,
+        through: u32,
+        hashes: &[u8],
+        variants: &[u8],
+        generations: &[u8],
+    ) -> PyResult<()> {
+        py.detach(|| {
+            guard(|| {
+                let (hashes, rest) = hashes.as_chunks::<8>();
+                let (variants, odd) = variants.as_chunks::<2>();
+                let (generations, odder) = generations.as_chunks::<2>();
+                let lengths = [hashes.len(), variants.len(), generations.len()];
+                if !(rest.is_empty() && odd.is_empty() && odder.is_empty())
+                    || lengths != [hashes.len(); 3]
+                {
+                    return Err(Error::invalid(
+                        "hashes",
+                        "is not as long as variants and generations",
+                    ));
+                }
+                let narrow = |bytes: &[u8; 2]| u16::from_le_bytes(*bytes);
+                let units = (0..hashes.len()).map(|index| {
+                    (
+                        i64::from_le_bytes(hashes[index]),
+                        narrow(&variants[index]),
+                        narrow(&generations[index]).into(),
+                    )
+                });
+                self.core.keep_units(experiment_id, through, units)
+            })
+        })
+    }
+
+    /// The number of the allocation up to which the units of an experiment are known; 0 where none are.
+    fn kept_through(&self, experiment_id: &str) -> u32 {
+        self.core.kept_through(experiment_id)
+    }
+
     /// AssignRequest -> AssignResponse.
     #[pyo3(signature = (request, now_ms = None))]
     fn assign<'py>(

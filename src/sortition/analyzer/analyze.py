@@ -10,6 +10,7 @@ from sortition.analyzer.decide import decide
 from sortition.analyzer.evidence import Evidence
 from sortition.analyzer.guardrails import guardrail_states
 from sortition.analyzer.history import History
+from sortition.analyzer.periods import periods_of
 from sortition.analyzer.policies import policy_for
 from sortition.analyzer.quality import quality_of, quality_warnings
 from sortition.analyzer.reached import after
@@ -55,7 +56,7 @@ def analyze(
         policy.alpha,
         spec.decision.correction,
     )
-    sample_ratio = judge_split(record, units)
+    sample_ratio = judge_split(record, units, data.units_by_period)
     quality = quality_of(record, data, sample_ratio)
     evidence = Evidence(
         spec=spec,
@@ -83,11 +84,11 @@ def analyze(
             VariantSummary(
                 name=variant.name,
                 control=variant.control,
-                weight=variant.basis_points / 10_000,
+                weight=weight / 10_000,
                 units=held,
                 share=held / evidence.units if evidence.units else 0.0,
             )
-            for variant, held in zip(spec.variants, units, strict=True)
+            for variant, held, weight in zip(spec.variants, units, record.weights, strict=True)
         ),
         metrics=tuple(one for comparison in compared.values() for one in _described(comparison)),
         comparisons=comparisons,
@@ -100,7 +101,7 @@ def analyze(
         recommendation_kind=verdict.kind,
         recommendation=verdict.text,
         warnings=(
-            *caveats(spec, units, evidence.sample_ratio, tuple(compared.values())),
+            *caveats(record, units, evidence.sample_ratio, tuple(compared.values())),
             *quality_warnings(quality),
             *breakdown.warnings,
             *verdict.warnings,
@@ -119,8 +120,17 @@ def analyze(
 def samples_of(record: ExperimentRecord, data: ExperimentData, metric: int) -> tuple[Sample, tuple[Sample, ...]]:
     """Returns the control's sample of a metric (by its index), and the treatments' in declared order."""
     variants = record.spec.variants
+    declared, periods = record.spec.metrics[metric], periods_of(record, data)
     samples = [
-        Sample(variant.name, record.spec.metrics[metric], int(data.units[index]), data.cells.get((index, metric)))
+        Sample(
+            variant.name,
+            declared,
+            int(data.units[index]),
+            data.cells.get((index, metric)),
+            tuple(
+                Sample(variant.name, declared, int(one.units[index]), one.cells.get((index, metric))) for one in periods
+            ),
+        )
         for index, variant in enumerate(variants)
     ]
     control = next(index for index, variant in enumerate(variants) if variant.control)

@@ -11,6 +11,7 @@ from sortition.analyzer.sample import Sample
 from sortition.analyzer.words import count, p_value
 from sortition.model import ExperimentSpec, MetricKind, MetricRole
 from sortition.stats import relative_lift
+from sortition.store.records import ExperimentRecord
 
 __all__ = ["caveats"]
 
@@ -21,13 +22,14 @@ _MISSING_SHARE = 0.1
 
 
 def caveats(
-    spec: ExperimentSpec,
+    record: ExperimentRecord,
     units: Sequence[int],
     sample_ratio: SampleRatio,
     compared: Sequence[MetricComparison],
 ) -> tuple[str, ...]:
     """Returns one line for each thing worth knowing, the split first, then metric by metric."""
-    lines = [*_split(spec, units, sample_ratio)]
+    spec = record.spec
+    lines = [*_reweighted(record), *_split(record, units, sample_ratio)]
     for comparison in compared:
         for sample in (comparison.control, *comparison.treatments):
             lines.extend(_of_sample(spec, sample))
@@ -35,12 +37,26 @@ def caveats(
     return tuple(lines)
 
 
-def _split(spec: ExperimentSpec, units: Sequence[int], sample_ratio: SampleRatio) -> Iterator[str]:
+def _reweighted(record: ExperimentRecord) -> Iterator[str]:
+    changes = len(record.allocations) - 1
+    if changes > 0:
+        times = "once" if changes == 1 else f"{changes} times"
+        yield (
+            f"weights were changed {times}: variants are compared within periods, among {record.spec.unit}s first"
+            " exposed under the same weights, and the periods are combined by size (Cochran 1954), so that a trend over"
+            " time is not taken for an effect; means of variants, quantiles, segments and daily figures are of"
+            " all periods together, and are not free of it"
+        )
+
+
+def _split(record: ExperimentRecord, units: Sequence[int], sample_ratio: SampleRatio) -> Iterator[str]:
+    spec = record.spec
     if sample_ratio.verdict in ("yellow", "red"):
         yield f"units may not be split as declared ({p_value(sample_ratio.p_value)})"
     if not spec.external_assignment:
-        for variant, held in zip(spec.variants, units, strict=True):
-            if held and not variant.basis_points:
+        weights = [max(one) for one in zip(*(each.weights(len(units)) for each in record.allocations), strict=True)]
+        for variant, held, weight in zip(spec.variants, units, weights or record.weights, strict=True):
+            if held and not weight:
                 yield f"{variant.name} has {count(held, spec.unit)} and a weight of 0; the split's test leaves them out"
 
 

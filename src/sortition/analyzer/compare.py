@@ -11,6 +11,7 @@ import numpy as np
 from sortition.analyzer.always_valid import ASYMPTOTIC, Sequences, confidence_sequences, planned_share
 from sortition.analyzer.beliefs import posteriors
 from sortition.analyzer.methods import Compared, method_for
+from sortition.analyzer.periods import compare_by_period, effective_observations, has_periods
 from sortition.analyzer.policies import Deciding, Policy
 from sortition.analyzer.result import AlwaysValid, Comparison, Interval
 from sortition.analyzer.sample import Sample, units_may_repeat
@@ -175,12 +176,20 @@ class MetricComparison:
         together = Moments.of(
             [one.n for one in moments], [one.mean for one in moments], [one.variance for one in moments]
         )
-        return cohens_d(self.control.moments, together).value
+        found = cohens_d(self.control.moments, together).value
+        if not has_periods(self.control, self.treatments):
+            return found
+        # The difference is that within periods; only its unit, the spread of observations, is of all of them.
+        with np.errstate(all="ignore"):
+            crude = together.mean - self.control.moments.mean
+            return np.asarray(np.where(crude == 0, np.nan, found / crude * self.difference.difference))
 
 
 def compare_metric(metric: Metric, control: Sample, treatments: tuple[Sample, ...], policy: Policy) -> MetricComparison:
     """Compares the treatments with the control on one metric, as the policy wants it."""
-    compared = method_for(metric, (control, *treatments))(control, treatments, policy.confidence)
+    periods = has_periods(control, treatments)
+    method = compare_by_period if periods else method_for(metric, (control, *treatments))
+    compared = method(control, treatments, policy.confidence)
     difference = compared.difference
     df = _degrees(difference.df)
     relative = relative_lift(
@@ -204,7 +213,7 @@ def compare_metric(metric: Metric, control: Sample, treatments: tuple[Sample, ..
         _spread(relative, df, policy.confidence),
         planned_share(control, treatments, planned),
         planned,
-        (_observations([control]), _observations(treatments)),
+        _effective(control, treatments) if periods else (_observations([control]), _observations(treatments)),
         policy.alpha,
     )
     deciding = policy.deciding(metric, difference, relative, sequences)
@@ -256,6 +265,12 @@ def _named(method: str, how: str) -> str:
 def _observations(samples: Sequence[Sample]) -> FloatArray:
     """Returns how many observations means are made of; of ratios the sums of denominators."""
     return np.array([sample.buckets.denominator.sum() for sample in samples], dtype=np.float64)
+
+
+def _effective(control: Sample, treatments: Sequence[Sample]) -> tuple[FloatArray, FloatArray]:
+    """Returns the same of means over periods: as many observations as would make them as certain."""
+    found = np.array([effective_observations(control, one) for one in treatments])
+    return found[:, 0], found[:, 1]
 
 
 def _spread(lift: RelativeLift, df: FloatArray, confidence: float) -> FloatArray:

@@ -21,7 +21,7 @@ from sortition.model import ExperimentSpec, Goal, Metric, MetricRole
 from sortition.stats import BoolArray, Counts, FloatArray, asymptotic_cs, non_inferiority, proportion_cs
 from sortition.store.records import ExperimentData, ExperimentRecord
 
-__all__ = ["FEWEST", "Harm", "harms"]
+__all__ = ["FEWEST", "Harm", "harms", "worsening"]
 
 FEWEST = 100
 """Outcomes in each arm below which an estimate is not taken for a normal one; exact bounds need none."""
@@ -92,7 +92,7 @@ def harms(record: ExperimentRecord, data: ExperimentData, now: datetime) -> tupl
         compared = compare_metric(metric, control, treatments, policy)
         limit = _limit(spec, metric)
         for place, treatment in enumerate(treatments):
-            shown = _shown(compared, place, limit, level)
+            shown = worsening(compared, place, limit, level)
             if shown > limit:
                 relative = float(compared.relative.value[place])
                 found.append(Harm(treatment.variant, metric.name, relative, shown, limit, level))
@@ -104,8 +104,15 @@ def _limit(spec: ExperimentSpec, metric: Metric) -> float:
     return max(spec.decision.max_regression, own)
 
 
-def _shown(compared: MetricComparison, place: int, limit: float, level: float) -> float:
-    """Returns the relative worsening that is shown; 0 when none is."""
+def worsening(compared: MetricComparison, place: int, limit: float, level: float) -> float:
+    """Returns the relative worsening of one treatment that is shown, at every look; 0 when none is.
+
+    Args:
+        compared: A metric compared.
+        place: The treatment's place among the treatments.
+        limit: The worsening that is tolerated; looked at exactly, others in steps.
+        level: The chance of being wrong about it, ever.
+    """
     if compared.compared.counts is not None and compared.compared.few[place]:
         return _exactly(compared, compared.compared.counts, place, level)
     if min(compared.control.n, compared.treatments[place].n) < FEWEST:

@@ -23,12 +23,14 @@ class Sample:
         metric: The metric.
         units: Distinct exposed units.
         cell: The aggregates of its outcomes; None without any.
+        periods: The same of the units of each allocation, where weights were changed; else none.
     """
 
     variant: str
     metric: Metric
     units: int
     cell: Cell | None
+    periods: tuple[Sample, ...] = ()
 
     @property
     def n(self) -> int:

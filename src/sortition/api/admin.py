@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sortition.api.alerts import alert_to_proto, reading_to_proto, severities_from_proto
 from sortition.api.backend import BackendSource
 from sortition.api.convert import (
     analysis_to_proto,
     event_to_proto,
     experiment_to_proto,
+    registered_to_proto,
+    reweighted_to_proto,
     step_to_proto,
     subject_record_to_proto,
     version_to_proto,
@@ -78,6 +81,25 @@ class Admin:
             record = self._backend().experiments.update(spec, request.revision, actor)
         return experiment_to_proto(record)
 
+    def rerun_experiment(self, request: admin_pb2.RerunExperimentRequest) -> experiment_pb2.Experiment:
+        """Opens a new run of a started experiment: a draft of its own, with assignments and data of its own."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+            actor = fields.actor(request)
+            given = request.HasField("spec")
+            spec = fields.take(lambda: spec_from_proto(request.spec, "spec")) if given else None
+        with _below_spec():
+            record = self._backend().experiments.rerun(organization, key, actor, spec)
+        return experiment_to_proto(record)
+
+    def get_registration(self, request: admin_pb2.GetRegistrationRequest) -> admin_pb2.GetRegistrationResponse:
+        """What was registered when an experiment was started, and whether what is stored still says the same."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+        return registered_to_proto(self._backend().experiments.registered(organization, key))
+
     def start_experiment(self, request: admin_pb2.ChangeExperimentRequest) -> experiment_pb2.Experiment:
         """Starts a draft or resumes a paused experiment; refused while another one runs on the same subject."""
         return self._change(request, self._backend().experiments.start)
@@ -122,6 +144,17 @@ class Admin:
             subject=subject_record_to_proto(done.subject) if done.subject else None,
             decision_id=done.decision_id,
         )
+
+    def reweight_experiment(self, request: admin_pb2.ReweightExperimentRequest) -> admin_pb2.ReweightExperimentResponse:
+        """Changes the weights of a running or paused experiment. Units that were exposed keep their variant."""
+        with Fields() as fields:
+            key = fields.required("key", request.key)
+            organization = fields.organization(request.organization)
+            actor = fields.actor(request)
+        done = self._backend().experiments.reweight(
+            organization, key, dict(request.weights), actor, validate_only=request.validate_only
+        )
+        return reweighted_to_proto(done)
 
     def get_experiment(self, request: admin_pb2.GetExperimentRequest) -> experiment_pb2.Experiment:
         """One experiment by its key."""
@@ -257,6 +290,31 @@ class Admin:
         )
         return admin_pb2.ListAuditEventsResponse(
             events=[event_to_proto(event) for event in events], next_page_token=token
+        )
+
+    def list_alerts(self, request: admin_pb2.ListAlertsRequest) -> admin_pb2.ListAlertsResponse:
+        """What somebody was told of by the rules of alerts, newest first, filtered and paged."""
+        with Fields() as fields:
+            limit = fields.page(request.page_size)
+            severities = fields.take(lambda: severities_from_proto(request.severities))
+        alerts, token = self._backend().alerts.listing(
+            organization=request.organization or None,
+            experiment=request.experiment,
+            active=not request.include_resolved,
+            severities=severities,
+            limit=limit,
+            after=request.page_token or None,
+        )
+        return admin_pb2.ListAlertsResponse(alerts=[alert_to_proto(alert) for alert in alerts], next_page_token=token)
+
+    def check_alerts(self, request: admin_pb2.CheckAlertsRequest) -> admin_pb2.CheckAlertsResponse:
+        """What every rule says now about running and paused experiments."""
+        book = self._backend().alerts
+        found = book.check(organization=request.organization, key=request.experiment)
+        return admin_pb2.CheckAlertsResponse(
+            readings=[
+                reading_to_proto(record, reading, book.rules) for record, readings in found for reading in readings
+            ]
         )
 
     def get_server_info(self, _request: admin_pb2.GetServerInfoRequest) -> admin_pb2.ServerInfo:

@@ -14,6 +14,7 @@ from sortition.api.convert import (
     series_point_to_proto,
 )
 from sortition.api.fields import Fields
+from sortition.api.overview import moment_of, summary_to_proto, volume_of
 from sortition.api.plots import distribution_to_proto, full_report_to_proto, power_curve_to_proto
 from sortition.model import DecisionPolicy
 from sortition.model.wire import kind_from_proto, policy_from_proto, spec_from_proto, spending_from_proto
@@ -58,12 +59,32 @@ class Analysis:
         with Fields() as fields:
             limit = fields.page(request.page_size, default=DEFAULT_REPORTS, limit=MAX_REPORTS)
             statuses = fields.statuses(request.statuses)
+            since = fields.take(lambda: moment_of(request, "since"))
         reports, token = self._backend().experiments.statuses(
-            organization=request.organization or None, statuses=statuses, limit=limit, after=request.page_token or None
+            organization=request.organization or None,
+            subject_kind=request.subject.kind or None,
+            subject_id=request.subject.id or None,
+            statuses=statuses,
+            since=since,
+            limit=limit,
+            after=request.page_token or None,
         )
         return analysis_pb2.ListStatusResponse(
             reports=[report_to_proto(report) for report in reports], next_page_token=token
         )
+
+    def summarize(self, request: analysis_pb2.SummarizeRequest) -> analysis_pb2.Summary:
+        """What came of all experiments together, from what was stored when each ended."""
+        with Fields() as fields:
+            volume = fields.take(lambda: volume_of(request.monthly_volume))
+            since = fields.take(lambda: moment_of(request, "since"))
+        summary = self._backend().experiments.summarize(
+            organization=request.organization or None,
+            subject_kind=request.subject.kind or None,
+            subject_id=request.subject.id or None,
+            since=since,
+        )
+        return summary_to_proto(summary, volume)
 
     def get_series(self, request: analysis_pb2.GetSeriesRequest) -> analysis_pb2.Series:
         """One metric by day, and accumulated, for plots."""

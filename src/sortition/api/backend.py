@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sortition.lifecycle import AuditLog, Automatic, Experiments, Subjects
+from sortition.lifecycle.alerts import AlertBook
 
 __all__ = ["Backend", "BackendSource"]
 
@@ -19,6 +20,7 @@ class Backend:
     subjects: Subjects
     audit: AuditLog
     automatic: Automatic
+    alerts: AlertBook
 
 
 BackendSource: TypeAlias = Callable[[], Backend]

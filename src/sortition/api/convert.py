@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Any
-
-from google.protobuf import timestamp_pb2
 
 from sortition.analyzer.result import (
     AlwaysValid,
@@ -24,7 +21,9 @@ from sortition.analyzer.result import (
     SeriesPoint,
     VariantMetric,
 )
-from sortition.lifecycle import Replay, Report, Step
+from sortition.api.registration import registration_to_proto, run_to_proto
+from sortition.api.times import timestamp
+from sortition.lifecycle import Ending, Registered, Replay, Report, Reweighted, Step
 from sortition.model.wire import (
     policy_to_proto,
     spec_to_proto,
@@ -38,11 +37,14 @@ from sortition.store.records import AuditEvent, DecisionRecord, ExperimentRecord
 __all__ = [
     "analysis_to_proto",
     "decision_to_proto",
+    "ending_to_proto",
     "event_to_proto",
     "experiment_to_proto",
     "power_to_proto",
+    "registered_to_proto",
     "replay_to_proto",
     "report_to_proto",
+    "reweighted_to_proto",
     "series_point_to_proto",
     "step_to_proto",
     "subject_record_to_proto",
@@ -60,15 +62,6 @@ _ADVICE = {
 }
 
 
-def timestamp(at: datetime | None) -> timestamp_pb2.Timestamp | None:
-    """Returns an aware time as its message; None, an absent field, for None."""
-    if at is None:
-        return None
-    message = timestamp_pb2.Timestamp()
-    message.FromDatetime(at)
-    return message
-
-
 def _known(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 
@@ -79,8 +72,10 @@ def _interval(interval: Interval) -> analysis_pb2.Interval | None:
     return analysis_pb2.Interval(lower=interval.lower, upper=interval.upper)
 
 
-def experiment_to_proto(record: ExperimentRecord) -> experiment_pb2.Experiment:
-    """Returns a stored experiment as its message."""
+def experiment_to_proto(
+    record: ExperimentRecord, registration: experiment_pb2.Registration | None = None
+) -> experiment_pb2.Experiment:
+    """Returns a stored experiment as its message, with more about its registration than it knows itself if given."""
     return experiment_pb2.Experiment(
         id=record.id,
         spec=spec_to_proto(record.spec),
@@ -93,6 +88,18 @@ def experiment_to_proto(record: ExperimentRecord) -> experiment_pb2.Experiment:
         shipped_version=record.shipped_version,
         spec_hash=record.spec.hash,
         revision=record.revision,
+        registration=registration or registration_to_proto(record),
+        run=run_to_proto(record),
+    )
+
+
+def registered_to_proto(found: Registered) -> admin_pb2.GetRegistrationResponse:
+    """Returns what is known of a registration as its message."""
+    registration = registration_to_proto(found.record, found.peeks, found.deviations, document=True)
+    return admin_pb2.GetRegistrationResponse(
+        experiment=experiment_to_proto(found.record, registration),
+        verified=not found.differences,
+        differences=found.differences,
     )
 
 
@@ -327,6 +334,21 @@ def _lines(stored: object) -> list[str]:
     return [str(line) for line in stored] if isinstance(stored, list) else []
 
 
+def reweighted_to_proto(done: Reweighted) -> admin_pb2.ReweightExperimentResponse:
+    """Returns what becomes of weights as its message."""
+    return admin_pb2.ReweightExperimentResponse(
+        experiment=experiment_to_proto(done.record),
+        weights=[
+            admin_pb2.VariantWeight(variant=name, before=f"{had / 100:g}", after=f"{gets / 100:g}")
+            for name, had, gets in done.weights()
+        ],
+        generation=done.after.generation,
+        moved_buckets=done.moved,
+        changed=done.changed,
+        effective=done.effective,
+    )
+
+
 def step_to_proto(step: Step) -> admin_pb2.AutomaticStep:
     """Returns what automatic mode has done about an experiment as its message."""
     return admin_pb2.AutomaticStep(
@@ -356,11 +378,29 @@ def replay_to_proto(replay: Replay) -> analysis_pb2.ReplayResponse:
 def report_to_proto(report: Report) -> analysis_pb2.ExperimentReport:
     """Returns where an experiment stands as its message."""
     return analysis_pb2.ExperimentReport(
-        experiment=experiment_to_proto(report.record),
+        experiment=experiment_to_proto(
+            report.record, registration_to_proto(report.record, report.peeks, report.deviations)
+        ),
         analysis=analysis_to_proto(report.analysis),
         progress=report.progress,
         running_seconds=report.running_seconds,
         todo=report.todo,
+        ending=ending_to_proto(report.ending),
+    )
+
+
+def ending_to_proto(ending: Ending | None) -> analysis_pb2.Ending | None:
+    """Returns how an experiment ended as its message; None, an absent field, for one that has not."""
+    if ending is None:
+        return None
+    return analysis_pb2.Ending(
+        kind=f"ENDING_KIND_{ending.kind.name}",
+        automatic=ending.automatic,
+        variant=ending.variant,
+        forced=ending.forced,
+        taken_back=ending.taken_back,
+        reasons=ending.reasons,
+        decision_id=ending.decision_id,
     )
 
 

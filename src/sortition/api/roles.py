@@ -35,15 +35,16 @@ REQUIRED: Final[dict[str, Role | None]] = {
         Role.ADMIN,
         *("CreateExperiment", "UpdateExperiment", "StartExperiment", "PauseExperiment", "ResumeExperiment"),
         *("CompleteExperiment", "CancelExperiment", "ArchiveExperiment"),
+        *("RerunExperiment", "GetRegistration", "ReweightExperiment"),
         *("GetExperiment", "ListExperiments", "GetActiveExperiment"),
         *("CreateSubject", "GetSubject", "ListSubjects", "CreateSubjectVersion", "ListSubjectVersions"),
         *("PromoteSubjectVersion", "RollbackSubject", "RunAutomatic"),
-        *("ListAuditEvents", "GetServerInfo"),
+        *("ListAuditEvents", "ListAlerts", "CheckAlerts", "GetServerInfo"),
     ),
     **_methods(
         "sortition.rpc.v1.Analysis",
         Role.ADMIN,
-        *("Analyze", "GetStatus", "ListStatus", "GetSeries", "Power", "ListDecisions", "Replay"),
+        *("Analyze", "GetStatus", "ListStatus", "Summarize", "GetSeries", "Power", "ListDecisions", "Replay"),
         *("GetDistribution", "GetPowerCurve", "GetFullReport"),
     ),
     # It tells the shape of the contract, and keeps a thread while it is asked.

@@ -1,4 +1,4 @@
-"""What the outcomes say: ``status``, ``analyze``, ``series`` and ``power``."""
+"""What the outcomes say: ``analyze``, ``series`` and ``power``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import typer
 
 from sortition.cli.command import command
 from sortition.cli.experiments import Key
-from sortition.cli.pages import collect
 from sortition.cli.session import Session
 from sortition.errors import InvalidArgument
 
@@ -17,42 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_LARGEST_PAGE = 100
 _KINDS = ("binary", "continuous", "duration", "count", "ratio")
 _POLICIES = ("fixed_horizon", "sequential", "group_sequential")
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    command(app, "status")(status)
     command(app, "analyze")(analyze)
     command(app, "series")(series)
     command(app, "power")(power)
-
-
-def status(
-    session: Session,
-    key: Annotated[
-        str | None, typer.Argument(metavar="[KEY]", help="The key of an experiment; default: all running and paused.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
-    page_token: Annotated[str, typer.Option(metavar="TOKEN", help="Where to go on.")] = "",
-) -> None:
-    """Show where experiments stand, and what is missing."""
-    from sortition.render import status_table, status_view
-    from sortition.rpc.v1.analysis_pb2 import ExperimentReport, GetStatusRequest, ListStatusRequest
-
-    if key is not None:
-        request = GetStatusRequest(key=key, organization=session.organization)
-        report: ExperimentReport = session.call(session.analysis.GetStatus, request)
-        session.show(report, lambda: status_view(report))
-        return
-    listing = ListStatusRequest(organization=session.organization)
-    answer = collect(
-        session, session.analysis.ListStatus, listing, "reports",
-        limit=limit, token=page_token, largest_page=_LARGEST_PAGE,
-    )  # fmt: skip
-    session.show(answer, lambda: status_table(answer.reports))
 
 
 def analyze(session: Session, key: Key) -> None:

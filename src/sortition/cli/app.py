@@ -10,6 +10,7 @@ import typer
 
 from sortition.cli import (
     about,
+    alerts,
     analysis,
     audit,
     auto,
@@ -24,8 +25,12 @@ from sortition.cli import (
     imports,
     log,
     new,
+    registration,
     report,
+    reweight,
     serve,
+    shipping,
+    status,
     subjects,
     tokens,
     watch,
@@ -52,13 +57,18 @@ app = typer.Typer(
 serve.register(app)
 health.register(app)
 experiments.register(app)
+registration.register(app)
+status.register(app)
 analysis.register(app)
 watch.register(app)
 report.register(app)
 auto.register(app)
+reweight.register(app)
 subjects.register(app)
+shipping.register(app)
 decisions.register(app)
 audit.register(app)
+alerts.register(app)
 compact.register(app)
 check.register(app)
 tokens.register(app)

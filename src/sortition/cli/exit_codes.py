@@ -21,19 +21,24 @@ class ExitCode(IntEnum):
     ALREADY_EXISTS = 6
     EXHAUSTED = 7
     DENIED = 8
+    CONFLICT = 9
     INTERRUPTED = 130
 
 
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.OK: "done",
-    ExitCode.UNEXPECTED: "unexpected: a defect, an unusable database; a replay that differs, a check that fails",
+    ExitCode.UNEXPECTED: (
+        "unexpected: a defect, an unusable database; a replay that differs, a registration that does not hold, a check"
+        " that fails"
+    ),
     ExitCode.INVALID: "invalid input: options, files, values, settings",
     ExitCode.NOT_FOUND: "no such experiment, subject or version",
-    ExitCode.REFUSED: "refused in this state: the lifecycle, the analysis or somebody else's change forbids it",
+    ExitCode.REFUSED: "refused in this state: the lifecycle or the analysis forbids it",
     ExitCode.UNAVAILABLE: "not available now: no sidecar, no database, no answer in time",
     ExitCode.ALREADY_EXISTS: "already exists",
     ExitCode.EXHAUSTED: "a bound was reached",
     ExitCode.DENIED: "permission denied: no valid token, or one whose role may not",
+    ExitCode.CONFLICT: "a conflict: somebody else changed it first, such as the file of a subject",
     ExitCode.INTERRUPTED: "interrupted",
 }
 """Every exit code and its meaning."""
@@ -42,7 +47,7 @@ _BY_STATUS = {
     "INVALID_ARGUMENT": ExitCode.INVALID,
     "NOT_FOUND": ExitCode.NOT_FOUND,
     "FAILED_PRECONDITION": ExitCode.REFUSED,
-    "ABORTED": ExitCode.REFUSED,
+    "ABORTED": ExitCode.CONFLICT,
     "UNAVAILABLE": ExitCode.UNAVAILABLE,
     "ALREADY_EXISTS": ExitCode.ALREADY_EXISTS,
     "RESOURCE_EXHAUSTED": ExitCode.EXHAUSTED,

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sortition.cli.command import command
+from sortition.cli.file_start import check_start, synchronize
 from sortition.cli.group import say
 from sortition.cli.pages import collect
 from sortition.cli.session import Session
+from sortition.cli.subject_files import HERE, Root, held_by
 from sortition.errors import AlreadyExists, InvalidArgument, NotFound, SortitionError
 
 if TYPE_CHECKING:
-    from sortition.model import ExperimentSpec
     from sortition.rpc.v1.admin_pb2 import CompleteExperimentResponse
     from sortition.rpc.v1.experiment_pb2 import Experiment
     from sortition.rpc.v1.snapshot_pb2 import ExperimentStatus as WireStatus
+    from sortition.subjectfiles.declare import Declared
 
-__all__ = ["complete_experiment", "register"]
+__all__ = ["Key", "complete_experiment", "declared_in", "get_experiment", "register"]
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key of an experiment.")]
 Subject = Annotated[str, typer.Option(metavar="KIND/ID", help="Only experiments on this subject.")]
@@ -41,6 +43,7 @@ def create(
     session: Session,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An experiment file; see `sortition schema`.")],
     check: Annotated[bool, typer.Option("--check", help="Check only; store nothing.")] = False,
+    root: Root = HERE,
 ) -> None:
     """Store the experiment in FILE as a draft, and say how many units it needs.
 
@@ -52,8 +55,7 @@ def create(
     from sortition.render import experiment_view, power_table
     from sortition.rpc.v1.analysis_pb2 import PowerRequest, PowerResult
 
-    spec = _spec(session, file)
-    stored = _create(session, spec, check=check)
+    stored = _create(session, declared_in(session, file, root), check=check)
 
     def view() -> Group:
         try:
@@ -69,12 +71,17 @@ def create(
 def start(
     session: Session,
     experiment: Annotated[str, typer.Argument(metavar="KEY|FILE", help="The key of an experiment, or its file.")],
+    root: Root = HERE,
 ) -> None:
     """Start an experiment, or create and start one from a file.
 
     Starting the same file twice is refused, unless its experiment is still a draft.
     """
-    key = _stored(session, Path(experiment)) if _is_file(experiment) else experiment
+    key = experiment
+    if _is_file(experiment):
+        key = _stored(session, Path(experiment), root)
+    else:
+        _check_file(session, key, root)
     try:
         _change(session, "StartExperiment", key)
     except SortitionError:
@@ -105,7 +112,10 @@ def complete(
     ] = False,
 ) -> None:
     """End an experiment and store its result."""
-    complete_experiment(session, key, ship=ship, variant=variant, force=force)
+    completed = complete_experiment(session, key, ship=ship, variant=variant, force=force)
+    if completed.HasField("subject") and held_by(completed.subject.current) is not None:
+        ref = completed.subject.ref
+        say(f"its file is as it was; bring it to the new version with `sortition apply {ref.kind}/{ref.id}`")
 
 
 def cancel(session: Session, key: Key) -> None:
@@ -135,15 +145,17 @@ def list_experiments(
     request = ListExperimentsRequest(
         organization=session.organization,
         subject=SubjectRef(kind=kind, id=name) if subject else None,
-        statuses=_statuses(status or []),
+        statuses=statuses_of(status or []),
         include_archived=archived,
     )
     answer = collect(session, session.admin.ListExperiments, request, "experiments", limit=limit, token=page_token)
     session.show(answer, lambda: experiment_table(answer.experiments))
 
 
-def complete_experiment(session: Session, key: str, *, ship: bool, variant: str, force: bool) -> None:
-    """Completes an experiment and shows how it ended."""
+def complete_experiment(
+    session: Session, key: str, *, ship: bool, variant: str, force: bool
+) -> CompleteExperimentResponse:
+    """Completes an experiment, shows how it ended, and returns that."""
     from rich.console import Group
     from rich.text import Text
 
@@ -166,45 +178,81 @@ def complete_experiment(session: Session, key: str, *, ship: bool, variant: str,
         return Group(*shown)
 
     session.show(answer, table)
+    return answer
 
 
-def _create(session: Session, spec: ExperimentSpec, *, check: bool = False) -> Experiment:
+def get_experiment(session: Session, key: str) -> Experiment:
+    """Returns an experiment."""
+    from sortition.rpc.v1.admin_pb2 import GetExperimentRequest
+
+    request = GetExperimentRequest(key=key, organization=session.organization)
+    found: Experiment = session.call(session.admin.GetExperiment, request)
+    return found
+
+
+def _create(session: Session, declared: Declared, *, check: bool = False) -> Experiment:
     from sortition.model.wire import spec_to_proto
     from sortition.rpc.v1.admin_pb2 import CreateExperimentRequest
 
-    request = CreateExperimentRequest(spec=spec_to_proto(spec), actor=session.actor, validate_only=check)
+    request = CreateExperimentRequest(spec=spec_to_proto(declared.spec), actor=session.actor, validate_only=check)
+    if declared.base is not None and not check:
+        # What is refused leaves the subject as it is, too.
+        request.validate_only = True
+        session.call(session.admin.CreateExperiment, request)
+        synchronize(session, declared.spec, declared.base)
+        request.validate_only = False
     stored: Experiment = session.call(session.admin.CreateExperiment, request)
     return stored
 
 
-def _spec(session: Session, path: Path) -> ExperimentSpec:
-    from sortition.model.file import load_experiment
+def declared_in(session: Session, path: Path, root: Path) -> Declared:
+    """Returns the experiment in a file, in the organization that was asked for; the files it names are below `root`."""
+    from sortition.subjectfiles.declare import Declared, declared_experiment
 
-    spec = load_experiment(path)
+    declared = declared_experiment(path, root)
+    spec = declared.spec
     if session.organization and session.organization != spec.organization:
         # The file's own organization would otherwise win without a word, or the option would.
         if "organization" in spec.model_fields_set:
             raise InvalidArgument(f"{path} belongs to organization {spec.organization}, not {session.organization}")
-        spec = spec.model_copy(update={"organization": session.organization})
-    return spec
+        return Declared(spec.model_copy(update={"organization": session.organization}), declared.base)
+    return declared
 
 
-def _stored(session: Session, path: Path) -> str:
+def _stored(session: Session, path: Path, root: Path) -> str:
     """Stores the experiment in `path`, unless exactly that is a draft already; returns its key."""
     from sortition.model.wire import spec_from_proto
-    from sortition.rpc.v1.admin_pb2 import GetExperimentRequest
     from sortition.rpc.v1.snapshot_pb2 import ExperimentStatus
 
-    spec = _spec(session, path)
+    declared = declared_in(session, path, root)
+    spec = declared.spec
     session.organization = spec.organization
     try:
-        _create(session, spec)
+        _create(session, declared)
     except AlreadyExists:
-        request = GetExperimentRequest(key=spec.key, organization=spec.organization)
-        stored: Experiment = session.call(session.admin.GetExperiment, request)
+        stored = get_experiment(session, spec.key)
         if stored.status != ExperimentStatus.EXPERIMENT_STATUS_DRAFT or spec_from_proto(stored.spec) != spec:
+            if stored.status != ExperimentStatus.EXPERIMENT_STATUS_DRAFT:
+                say(
+                    f"what {spec.key} declares is fixed since its start; `sortition rerun {spec.key} {path}` asks again"
+                )
             raise
+        if declared.base is not None:
+            synchronize(session, spec, declared.base)
     return spec.key
+
+
+def _check_file(session: Session, key: str, root: Path) -> None:
+    """Checks that the file of a draft's subject, where it is in one, is what the draft was made of."""
+    from sortition.rpc.v1.snapshot_pb2 import ExperimentStatus
+
+    try:
+        draft = get_experiment(session, key)
+    except NotFound:
+        # The start says so, and what may be meant.
+        return
+    if draft.spec.subject.kind == "file" and draft.status == ExperimentStatus.EXPERIMENT_STATUS_DRAFT:
+        check_start(session, draft, root)
 
 
 def _is_file(text: str) -> bool:
@@ -231,7 +279,12 @@ def _show(session: Session, experiment: Experiment) -> None:
     session.show(experiment, lambda: experiment_view(experiment))
 
 
-def _statuses(words: list[str]) -> list[WireStatus]:
+def statuses_of(words: list[str]) -> list[WireStatus]:
+    """Returns the statuses that `words` name.
+
+    Raises:
+        InvalidArgument: One names none.
+    """
     from sortition.model import ExperimentStatus
     from sortition.model.wire import status_to_proto
 

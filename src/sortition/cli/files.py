@@ -7,10 +7,25 @@ from pathlib import Path
 
 from sortition.errors import AlreadyExists, InvalidArgument
 
-__all__ = ["STDOUT", "write_new"]
+__all__ = ["STDOUT", "check_new", "write_new"]
 
 STDOUT = Path("-")
 """Where a file is not written but shown."""
+
+
+def check_new(target: Path, *, force: bool) -> None:
+    """Refuses a file that `write_new` would refuse, before anything is done that takes long or costs.
+
+    Raises:
+        AlreadyExists: It is there.
+        InvalidArgument: It is in no directory.
+    """
+    if target == STDOUT:
+        return
+    if not force and target.exists():
+        raise _there(target)
+    if not target.parent.is_dir():
+        raise InvalidArgument.of([("--output", f"is in a directory that does not exist: {target.parent}; make it")])
 
 
 def write_new(target: Path, text: str, *, force: bool) -> None:
@@ -33,6 +48,10 @@ def write_new(target: Path, text: str, *, force: bool) -> None:
         with target.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        raise AlreadyExists(f"{target} is there already; name another file with --output, or give --force") from None
+        raise _there(target) from None
     except OSError as error:
         raise InvalidArgument.of([("--output", f"cannot be written: {target}: {error.strerror or error}")]) from None
+
+
+def _there(target: Path) -> AlreadyExists:
+    return AlreadyExists(f"{target} is there already; name another file with --output, or give --force")

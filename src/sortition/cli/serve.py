@@ -68,6 +68,25 @@ def serve(
             show_default="--automatic",
         ),
     ] = None,
+    alerts: Annotated[
+        bool | None,
+        typer.Option(
+            "--alerts/--no-alerts",
+            help="Whether this sidecar may evaluate the rules of alerts and tell.",
+            show_default="--alerts",
+        ),
+    ] = None,
+    alert_rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rules of alerts beside the usual ones: TOML or YAML.")
+    ] = None,
+    alert_interval_s: Annotated[float | None, typer.Option(help="Seconds between two looks for alerts.")] = None,
+    alert_webhook: Annotated[str | None, typer.Option(metavar="URL", help="Where alerts are posted to.")] = None,
+    alert_webhook_secret_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The secret that posted alerts are signed with.")
+    ] = None,
+    alert_webhook_timeout_s: Annotated[
+        float | None, typer.Option(help="Seconds that one attempt to post an alert may take.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads for calls of the hot path.")] = None,
     max_streams: Annotated[int | None, typer.Option(help="Streams open at the same time.")] = None,
     drain_s: Annotated[
@@ -99,6 +118,12 @@ def serve(
         "flush_interval_s": flush_interval_s,
         "snapshot_interval_s": snapshot_interval_s,
         "automatic": automatic,
+        "alerts": alerts,
+        "alert_rules": alert_rules,
+        "alert_interval_s": alert_interval_s,
+        "alert_webhook": alert_webhook,
+        "alert_webhook_secret_file": alert_webhook_secret_file,
+        "alert_webhook_timeout_s": alert_webhook_timeout_s,
         "workers": workers,
         "max_streams": max_streams,
         "drain_s": drain_s,

@@ -61,6 +61,7 @@ class Session:
     token_file: Path | None = None
     tls_ca: Path | None = None
     _channel: grpc.Channel | None = field(default=None, init=False)
+    _given: str = field(default="", init=False, repr=False)
     _metadata: tuple[tuple[str, str], ...] = field(default=(), init=False, repr=False)
 
     @contextmanager
@@ -72,6 +73,12 @@ class Session:
             if self._channel is not None:
                 self._channel.close()
                 self._channel = None
+
+    def reconnect(self) -> None:
+        """Closes the connection; the next call looks for the sidecar anew, which may listen elsewhere by then."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel, self.target = None, self._given
 
     @property
     def admin(self) -> Any:
@@ -148,6 +155,7 @@ class Session:
 
             from sortition.client.credentials import Credentials
 
+            self._given = self.target
             self.target = self._found()
             credentials = Credentials(token_file=self.token_file, tls_ca=self.tls_ca)
             self._metadata = credentials.metadata(self.target)

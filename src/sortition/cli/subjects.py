@@ -1,4 +1,4 @@
-"""Subjects and their versions: ``subjects``, ``promote`` and ``rollback``."""
+"""Subjects and their versions: ``subjects``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sortition.cli.command import command
-from sortition.cli.experiments import complete_experiment
 from sortition.cli.pages import collect
 from sortition.cli.session import Session
-from sortition.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from sortition.rpc.v1.admin_pb2 import Subject, SubjectVersion
     from sortition.rpc.v1.common_pb2 import SubjectRef
 
-__all__ = ["register"]
+__all__ = ["Ref", "register", "show_subject", "subject_ref"]
 
 _DEFAULT_KIND = "agent"
 
@@ -38,8 +36,6 @@ def register(app: typer.Typer) -> None:
     command(group, "create", changes=True)(create)
     command(group, "versions")(versions)
     command(group, "add-version", changes=True)(add_version)
-    command(app, "promote", changes=True)(promote)
-    command(app, "rollback", changes=True)(rollback)
 
 
 def list_subjects(
@@ -59,7 +55,7 @@ def list_subjects(
 
 def show(session: Session, subject: Ref) -> None:
     """Show a subject and its current configuration."""
-    _show(session, _get(session, subject))
+    show_subject(session, _get(session, subject))
 
 
 def create(
@@ -72,10 +68,10 @@ def create(
     from sortition.rpc.v1.admin_pb2 import CreateSubjectRequest
 
     request = CreateSubjectRequest(
-        organization=session.organization, ref=_ref(subject), config=_config(config), description=description,
+        organization=session.organization, ref=subject_ref(subject), config=_config(config), description=description,
         actor=session.actor,
     )  # fmt: skip
-    _show(session, session.call(session.admin.CreateSubject, request))
+    show_subject(session, session.call(session.admin.CreateSubject, request))
 
 
 def versions(
@@ -88,7 +84,7 @@ def versions(
     from sortition.render import version_table
     from sortition.rpc.v1.admin_pb2 import ListSubjectVersionsRequest
 
-    request = ListSubjectVersionsRequest(organization=session.organization, ref=_ref(subject))
+    request = ListSubjectVersionsRequest(organization=session.organization, ref=subject_ref(subject))
     answer = collect(session, session.admin.ListSubjectVersions, request, "versions", limit=limit, token=page_token)
     session.show(answer, lambda: version_table(answer.versions, _get(session, subject).current.number))
 
@@ -105,53 +101,15 @@ def add_version(
     from sortition.rpc.v1.admin_pb2 import CreateSubjectVersionRequest
 
     request = CreateSubjectVersionRequest(
-        organization=session.organization, ref=_ref(subject), config=_config(config), note=note, promote=make_current,
-        actor=session.actor,
+        organization=session.organization, ref=subject_ref(subject), config=_config(config), note=note,
+        promote=make_current, actor=session.actor,
     )  # fmt: skip
     version: SubjectVersion = session.call(session.admin.CreateSubjectVersion, request)
     session.show(version, lambda: version_table([version], version.number if make_current else 0))
 
 
-def promote(
-    session: Session,
-    key: Annotated[str | None, typer.Argument(metavar="[KEY]", help="The experiment whose winner is shipped.")] = None,
-    variant: Annotated[str, typer.Option(metavar="NAME", help="The variant to ship; default: the winner.")] = "",
-    subject: Annotated[str, typer.Option(metavar="KIND/ID", help="Instead of KEY: the subject of --version.")] = "",
-    version: Annotated[int | None, typer.Option(min=1, help="With --subject: the version to make current.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Although it is advised against; needs --reason.")] = False,
-) -> None:
-    """Ship a winner, or make a version of a subject current.
-
-    Shipping completes the experiment and merges the winner's config into the subject's current one, as a new version.
-    """
-    if (key is None) == (not subject):
-        raise InvalidArgument("give KEY to ship a winner, or --subject and --version to make a version current")
-    if key is not None:
-        if version is not None:
-            raise InvalidArgument("--version belongs to --subject; a winner makes a version of its own")
-        complete_experiment(session, key, ship=True, variant=variant, force=force)
-        return
-    if version is None or variant:
-        raise InvalidArgument("--subject needs --version, and no --variant")
-    if force and not session.reason:
-        raise InvalidArgument("--force needs --reason, which goes into the audit log")
-    from sortition.rpc.v1.admin_pb2 import PromoteSubjectVersionRequest
-
-    request = PromoteSubjectVersionRequest(
-        organization=session.organization, ref=_ref(subject), number=version, force=force, actor=session.actor
-    )
-    _show(session, session.call(session.admin.PromoteSubjectVersion, request))
-
-
-def rollback(session: Session, subject: Ref) -> None:
-    """Undo the last promotion of a subject."""
-    from sortition.rpc.v1.admin_pb2 import RollbackSubjectRequest
-
-    request = RollbackSubjectRequest(organization=session.organization, ref=_ref(subject), actor=session.actor)
-    _show(session, session.call(session.admin.RollbackSubject, request))
-
-
-def _ref(text: str) -> SubjectRef:
+def subject_ref(text: str) -> SubjectRef:
+    """Returns the subject that a person has named."""
     from sortition.rpc.v1.common_pb2 import SubjectRef
 
     kind, slash, name = text.partition("/")
@@ -168,12 +126,13 @@ def _config(path: Path) -> Struct:
 def _get(session: Session, subject: str) -> Subject:
     from sortition.rpc.v1.admin_pb2 import GetSubjectRequest
 
-    request = GetSubjectRequest(organization=session.organization, ref=_ref(subject))
+    request = GetSubjectRequest(organization=session.organization, ref=subject_ref(subject))
     found: Subject = session.call(session.admin.GetSubject, request)
     return found
 
 
-def _show(session: Session, subject: Any) -> None:
+def show_subject(session: Session, subject: Any) -> None:
+    """Shows a subject and its current configuration."""
     from sortition.render import subject_view
 
     session.show(subject, lambda: subject_view(subject))

@@ -24,6 +24,7 @@ __all__ = [
     "COMPLETED",
     "HELD",
     "LOOK",
+    "RAMPED",
     "REACHED",
     "data_from_inputs",
     "decide",
@@ -41,6 +42,8 @@ REACHED: Final = "reached"
 """The decision that the policy reached; it does not flip back."""
 HELD: Final = "hold"
 """The decision of a sidecar that saw harm and gave every unit the control by itself."""
+RAMPED: Final = "ramp"
+"""The decision that took an experiment to the next step of its ramp."""
 LOOK: Final = "look"
 """A planned look that reached none."""
 
@@ -109,6 +112,11 @@ def inputs_of(record: ExperimentRecord, data: ExperimentData, history: History |
             {"variant": variant, "metric": metric, "level": level, "parts": {**_cell_to_json(cell), "sketch": None}}
             for (variant, metric, level), cell in sorted(data.levels.items(), key=lambda item: item[0])
         ],
+        "periods": [
+            {"variant": variant, "metric": metric, "generation": generation, "parts": _cell_to_json(cell)}
+            for (variant, metric, generation), cell in sorted(data.periods.items(), key=lambda item: item[0])
+        ],
+        "units_by_period": {str(number): units.tolist() for number, units in sorted(data.units_by_period.items())},
         "history": history_to_json(history or History()),
     }
 
@@ -178,6 +186,11 @@ def _data(inputs: Any) -> ExperimentData:
             (cell["variant"], cell["metric"], cell["level"]): _cell_from_json(cell["parts"])
             for cell in inputs.get("levels", ())
         },
+        periods={
+            (cell["variant"], cell["metric"], cell["generation"]): _cell_from_json(cell["parts"])
+            for cell in inputs.get("periods", ())
+        },
+        units_by_period=_by_day(inputs.get("units_by_period", {})),
     )
 
 

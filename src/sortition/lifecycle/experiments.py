@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,10 +16,13 @@ from sortition.lifecycle.change import Change, Changes, experiment_object
 from sortition.lifecycle.decision import COMPLETED
 from sortition.lifecycle.looks import look
 from sortition.lifecycle.queries import Queries, require_experiment
+from sortition.lifecycle.registration import refuse_change, register
+from sortition.lifecycle.runs import next_run
 from sortition.lifecycle.shipping import choose, ship_variant
 from sortition.lifecycle.subjects import create_subject
 from sortition.lifecycle.transitions import check_archivable, check_transition
 from sortition.lifecycle.validation import check_merged, refuse, spec_violations
+from sortition.lifecycle.weights.reweighting import Reweighted, reweight
 from sortition.model import ExperimentSpec, ExperimentStatus, JsonObject
 from sortition.store import decisions
 from sortition.store import experiments as rows
@@ -115,7 +118,7 @@ class Experiments(Queries):
             InvalidArgument: Lists every violation.
             NotFound: There is no such experiment.
             Conflict: It was changed since that revision.
-            FailedPrecondition: It is no draft any more.
+            FailedPrecondition: It is no draft any more; names every registered field that would change.
         """
         with self._changes.begin(actor) as change:
             record = require_experiment(change.tx, spec.organization, spec.key)
@@ -125,9 +128,7 @@ class Experiments(Queries):
                     " read it again"
                 )
             if record.status is not ExperimentStatus.DRAFT:
-                raise FailedPrecondition(
-                    f"experiment {spec.key!r} is {record.status}, and only a draft can be updated; create another one"
-                )
+                refuse_change(record, spec)
             refuse([*_violations(change.tx, spec), *actor.violations()])
             _require_or_create(change, spec)
             before = record.spec.hash
@@ -135,8 +136,37 @@ class Experiments(Queries):
             _log(change, "update", record, {"spec_hash": spec.hash, "spec_hash_before": before})
             return record
 
+    def rerun(self, organization: str, key: str, actor: Actor, spec: ExperimentSpec | None = None) -> ExperimentRecord:
+        """Opens a new run of a started experiment: a draft with assignments and data of its own.
+
+        Args:
+            organization: Who owns it.
+            key: The key of any run so far.
+            actor: Who and why.
+            spec: What the new run declares; what the named one declares when None. The key of a run there is already
+                stands for the next free one.
+
+        Raises:
+            InvalidArgument: Lists every violation; organization and subject are those of the other runs.
+            NotFound: There is no such experiment.
+            FailedPrecondition: It, or the newest run, is still a draft.
+            AlreadyExists: The key is taken by an experiment that is no run of this one.
+        """
+        with self._changes.begin(actor) as change:
+            record = require_experiment(change.tx, organization, key)
+            new, run = next_run(change.tx, record, spec or record.spec)
+            self._check_new(change.tx, new, actor)
+            _require_or_create(change, new)
+            draft = replace(self._draft(new, change.at), run=run)
+            rows.insert(change.tx, draft)
+            details: JsonObject = {"id": draft.id, "spec_hash": new.hash, "run": run.number, "after": run.keys[-2]}
+            _log(change, "rerun", draft, details)
+            return draft
+
     def start(self, organization: str, key: str, actor: Actor) -> ExperimentRecord:
         """Starts a draft, or resumes a paused experiment.
+
+        What a draft declares is registered by its start, in the same transaction.
 
         Raises:
             InvalidArgument: The actor's name or reason is too long.
@@ -217,6 +247,18 @@ class Experiments(Queries):
             ended = step(change, "complete", record, ended, details)
         return Completion(ended, analysis, subject, decision.id)
 
+    def reweight(
+        self,
+        organization: str,
+        key: str,
+        weights: Mapping[str, object],
+        actor: Actor,
+        *,
+        validate_only: bool = False,
+    ) -> Reweighted:
+        """Changes the weights of a running or paused experiment; see `sortition.lifecycle.weights.reweight`."""
+        return reweight(self._db, self._changes, organization, key, weights, actor, validate_only=validate_only)
+
     def cancel(self, organization: str, key: str, actor: Actor) -> ExperimentRecord:
         """Ends an experiment without a result.
 
@@ -273,7 +315,13 @@ class Experiments(Queries):
                 allocation = first_allocation(record.spec)
                 rows.add_allocation(change.tx, record.id, allocation)
                 running = replace(running, allocations=(allocation,))
-            return step(change, action, record, running)
+            details: JsonObject = {}
+            # What ran before is not registered afterwards, as if it had been.
+            if record.started_at is None:
+                registration = register(change, record)
+                running = replace(running, registration=registration)
+                details["registration"] = registration.hash
+            return step(change, action, record, running, details)
 
 
 def _taken(spec: ExperimentSpec) -> AlreadyExists:

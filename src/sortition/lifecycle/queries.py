@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,19 @@ from sortition.analyzer.result import AnalysisResult, PowerResult, SeriesPoint
 from sortition.analyzer.series import series
 from sortition.errors import NotFound
 from sortition.lifecycle.change import Changes
+from sortition.lifecycle.endings import endings
 from sortition.lifecycle.full_report import FullReport, full_report
 from sortition.lifecycle.looks import is_kept, keep, look
+from sortition.lifecycle.peeks import Peeks
+from sortition.lifecycle.registration import Registered, verify
 from sortition.lifecycle.replay import Replay, replay
 from sortition.lifecycle.report import Report, report
-from sortition.model import ExperimentSpec, ExperimentStatus, Metric, SubjectRef
-from sortition.store import cells, decisions
+from sortition.lifecycle.summary import Summary, summarize
+from sortition.model import DecisionPolicy, ExperimentSpec, ExperimentStatus, Metric, SubjectRef
+from sortition.store import cells, decisions, registrations
 from sortition.store import experiments as rows
 from sortition.store.database import Database
-from sortition.store.records import DecisionRecord, ExperimentData, ExperimentRecord
+from sortition.store.records import DecisionRecord, DeviationRecord, ExperimentData, ExperimentRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -33,10 +38,16 @@ _LIVE = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
 _BEGUN = (*_LIVE, ExperimentStatus.COMPLETED, ExperimentStatus.CANCELLED)
 # So many experiments back a baseline is looked for; what is older says little about today.
 _EARLIER = 20
+# Deviations that are shown; each is an act of somebody, and in the audit log as well.
+_DEVIATIONS = 100
 
 
 class Queries:
-    """Reads experiments and what was recorded about them; changes nothing, but keeps a decision that a look reaches."""
+    """Reads experiments and what was recorded about them; changes nothing, but keeps a decision that a look reaches.
+
+    Attributes:
+        peeks: Counts whenever results are shown to somebody.
+    """
 
     def __init__(
         self, db: Database, *, flush: Callable[[], None], changes: Changes, now: Callable[[], datetime]
@@ -53,6 +64,7 @@ class Queries:
         self._flush = flush
         self._changes = changes
         self._now = now
+        self.peeks = Peeks(db, now=now)
 
     def get(self, organization: str, key: str) -> ExperimentRecord:
         """Returns an experiment.
@@ -119,7 +131,7 @@ class Queries:
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
             result = look(tx, record, now).result
-        return self._kept(record, result)
+        return self._shown(record, result)
 
     def status(self, organization: str, key: str) -> Report:
         """Returns where an experiment stands.
@@ -133,37 +145,83 @@ class Queries:
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
             result = look(tx, record, now).result
-        return report(record, self._kept(record, result), now)
+        shown = self._shown(record, result)
+        with self._db.read() as tx:
+            return _with_ending(tx, self._with_registered(tx, report(record, shown, now)))
 
     def statuses(
         self,
         *,
         organization: str | None = None,
+        subject_kind: str | None = None,
+        subject_id: str | None = None,
         statuses: Iterable[ExperimentStatus] = (),
+        since: datetime | None = None,
         limit: int,
         after: str | None = None,
     ) -> tuple[list[Report], str]:
         """Returns where a page of experiments stand, newest first, and the token of the next page.
 
+        Those that are completed are told by their stored decisions.
+
         Args:
             organization: Only this one's; all when None.
+            subject_kind: Only on subjects of this kind; all when None.
+            subject_id: Only on subjects of this id; all when None.
             statuses: Only those in one of these; running and paused when empty.
+            since: Without those that had ended before; all when None.
             limit: At most so many.
             after: The token of the page before.
 
         Raises:
             InvalidArgument: `after` was not handed out by this list.
+            DataLoss: A completed experiment's decision is gone.
             Unavailable: What was recorded could not be flushed.
         """
         self._flush()
         now = self._now()
         with self._db.read() as tx:
             records, token = rows.listing(
-                tx, organization=organization, statuses=tuple(statuses) or _LIVE, limit=limit, after=after
+                tx, organization=organization, subject_kind=subject_kind, subject_id=subject_id,
+                statuses=tuple(statuses) or _LIVE, since=since, limit=limit, after=after,
+            )  # fmt: skip
+            ended = endings(tx, records)
+            results = [
+                each.result if (each := ended.get(record.id)) and each.result else look(tx, record, now).result
+                for record in records
+            ]
+        reports = [
+            replace(
+                report(record, self._shown(record, result), now),
+                ending=each.ending if (each := ended.get(record.id)) else None,
             )
-            results = [look(tx, record, now).result for record in records]
-        found = zip(records, results, strict=True)
-        return [report(record, self._kept(record, result), now) for record, result in found], token
+            for record, result in zip(records, results, strict=True)
+        ]
+        return reports, token
+
+    def summarize(
+        self,
+        *,
+        organization: str | None = None,
+        subject_kind: str | None = None,
+        subject_id: str | None = None,
+        since: datetime | None = None,
+    ) -> Summary:
+        """Returns what came of all experiments together, from what was stored when each ended; archived ones too.
+
+        Args:
+            organization: Only this one's; all when None.
+            subject_kind: Only on subjects of this kind; all when None.
+            subject_id: Only on subjects of this id; all when None.
+            since: Without those that had ended before; all when None.
+
+        Raises:
+            DataLoss: A completed experiment's decision is gone.
+            ResourceExhausted: They have too many different metrics.
+        """
+        return summarize(
+            self._db, organization=organization, subject_kind=subject_kind, subject_id=subject_id, since=since
+        )
 
     def series(self, organization: str, key: str, metric: str | None = None) -> tuple[str, list[SeriesPoint]]:
         """Returns the name of a metric, and the metric by day and accumulated.
@@ -181,7 +239,10 @@ class Queries:
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
             name = _metric(record, metric).name
-            return name, series(record, cells.experiment_data(tx, record), name)
+            data = cells.experiment_data(tx, record)
+            horizon = record.spec.decision.horizon
+            self.peeks.count(record, early=horizon is not None and data.units.sum() < horizon)
+            return name, series(record, data, name)
 
     def distribution(self, organization: str, key: str, metric: str | None = None) -> Distribution:
         """Returns how the outcomes of a metric are spread.
@@ -235,11 +296,13 @@ class Queries:
         self._flush()
         now = self._now()
         found, record = self._full_report(organization, key, now)
+        self._peek(record, found.report.analysis)
         if is_kept(found.report.record, found.report.analysis):
             # With what was kept now, and again of one moment.
             keep(self._changes, record)
             found, _ = self._full_report(organization, key, now)
-        return found
+        with self._db.read() as tx:
+            return replace(found, report=_with_ending(tx, self._with_registered(tx, found.report)))
 
     def _full_report(self, organization: str, key: str, now: datetime) -> tuple[FullReport, ExperimentRecord]:
         with self._db.read() as tx:
@@ -280,9 +343,41 @@ class Queries:
             raise NotFound(f"there is no decision {decision_id!r}; list an experiment's decisions to see their ids")
         return replay(decision)
 
-    def _kept(self, record: ExperimentRecord, result: AnalysisResult) -> AnalysisResult:
-        """Stores what a look reached; returns what it says."""
+    def registered(self, organization: str, key: str) -> Registered:
+        """Returns what was registered when an experiment was started, and whether what is stored still says the same.
+
+        Raises:
+            NotFound: There is no such experiment.
+        """
+        with self._db.read() as tx:
+            record = require_experiment(tx, organization, key)
+            peeks, deviations = self.peeks.of(tx, record), _deviations(tx, record)
+            return Registered(record, peeks, deviations, verify(tx, record))
+
+    def _shown(self, record: ExperimentRecord, result: AnalysisResult) -> AnalysisResult:
+        """Stores what a look reached, and counts it; returns what it says."""
+        self._peek(record, result)
         return keep(self._changes, record) if is_kept(record, result) else result
+
+    def _peek(self, record: ExperimentRecord, result: AnalysisResult) -> None:
+        """Counts a look that somebody asked for; a planned one, which is used up by it, is none."""
+        valid = record.spec.decision.policy is DecisionPolicy.SEQUENTIAL
+        if valid or not is_kept(record, result):
+            self.peeks.count(record, early=result.provisional and not valid)
+
+    def _with_registered(self, tx: Connection, found: Report) -> Report:
+        """Returns a report with what was done beside the registration, this very look included."""
+        return replace(found, peeks=self.peeks.of(tx, found.record), deviations=_deviations(tx, found.record))
+
+
+def _with_ending(tx: Connection, found: Report) -> Report:
+    """Returns a report with how the experiment ended, if it has."""
+    ended = endings(tx, [found.record]).get(found.record.id)
+    return found if ended is None else replace(found, ending=ended.ending)
+
+
+def _deviations(tx: Connection, record: ExperimentRecord) -> tuple[DeviationRecord, ...]:
+    return tuple(registrations.deviations_of(tx, record.id, _DEVIATIONS))
 
 
 def _metric(record: ExperimentRecord, name: str | None) -> Metric:

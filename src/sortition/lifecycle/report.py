@@ -7,8 +7,10 @@ from datetime import datetime
 
 from sortition.analyzer.result import AnalysisResult, RecommendationKind
 from sortition.analyzer.words import listed, noun
+from sortition.lifecycle.endings import Ending
+from sortition.lifecycle.ramp import ramp_line, standing
 from sortition.model import ExperimentStatus
-from sortition.store.records import ExperimentRecord
+from sortition.store.records import DeviationRecord, ExperimentRecord, PeekRecord
 
 __all__ = ["Report", "report"]
 
@@ -25,6 +27,9 @@ class Report:
         progress: Exposed units over the minimum, in [0, 1].
         running_seconds: Seconds since it was first started, until it ended; 0 before.
         todo: What is missing or to be done, one line each; empty when there is nothing.
+        peeks: How often results were shown while it ran; None where many experiments are reported on at once.
+        deviations: What was done beside the registration, oldest first; likewise left out there.
+        ending: How it ended; None while it has not.
     """
 
     record: ExperimentRecord
@@ -32,6 +37,9 @@ class Report:
     progress: float
     running_seconds: float
     todo: tuple[str, ...]
+    peeks: PeekRecord | None = None
+    deviations: tuple[DeviationRecord, ...] = ()
+    ending: Ending | None = None
 
 
 def report(record: ExperimentRecord, analysis: AnalysisResult, now: datetime) -> Report:
@@ -42,7 +50,7 @@ def report(record: ExperimentRecord, analysis: AnalysisResult, now: datetime) ->
         analysis=analysis,
         progress=min(1.0, analysis.units / record.spec.decision.min_samples),
         running_seconds=seconds,
-        todo=tuple(_todo(record, analysis, seconds)),
+        todo=tuple(_todo(record, analysis, seconds, now)),
     )
 
 
@@ -53,12 +61,15 @@ def _running_seconds(record: ExperimentRecord, now: datetime) -> float:
     return max(0.0, ((record.ended_at or now) - record.started_at).total_seconds())
 
 
-def _todo(record: ExperimentRecord, analysis: AnalysisResult, seconds: float) -> list[str]:
+def _todo(record: ExperimentRecord, analysis: AnalysisResult, seconds: float, now: datetime) -> list[str]:
     if record.status is ExperimentStatus.DRAFT:
         return ["draft: start it"]
     if record.status not in (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED):
         return []
     lines = ["paused: resume or complete it"] if record.status is ExperimentStatus.PAUSED else []
+    ramp = standing(record, analysis, now)
+    if ramp is not None:
+        lines.append(ramp_line(record, ramp))
     lines.extend(_doubts(analysis))
     decision, unit = record.spec.decision, record.spec.unit
     missing = decision.min_samples - analysis.units

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sortition.analyzer.result import AnalysisResult
 from sortition.errors import FailedPrecondition, InvalidArgument, ShipRefused
 from sortition.lifecycle.change import Change
-from sortition.lifecycle.subjects import make_current, refuse_while_active, require_subject
+from sortition.lifecycle.subjects import make_current, note_for_experiments, refuse_while_active, require_subject
 from sortition.model import Variant, canonical_json, merge
 from sortition.model.names import CONFIG_BYTES
 from sortition.store import subjects as rows
@@ -74,4 +74,6 @@ def ship_variant(
         note=f"variant {variant.name}",
         created_at=change.at,
     )
-    return make_current(change, subject, version.number, forced=force), version
+    after = make_current(change, subject, version.number, forced=force)
+    note_for_experiments(change, "subject.ship", subject, after, besides=record.id)
+    return after, version

@@ -84,6 +84,7 @@ def _experiment(record: ExperimentRecord, current: JsonObject) -> snapshot_pb2.S
         variants=[_variant(variant, current if answers else None) for variant in spec.variants],
         metrics=[_metric(metric) for metric in spec.metrics],
         allocations=[_allocation(allocation) for allocation in record.allocations],
+        announced=_allocation(record.announced) if record.announced else None,
         dimensions=[_dimension(dimension) for dimension in spec.dimensions],
         declared=spec.to_json() if answers and spec.decision.auto_rollback else b"",
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sortition.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Violation
 from sortition.lifecycle.actor import Actor
 from sortition.lifecycle.change import Change, Changes, subject_object
+from sortition.lifecycle.registration import record_deviation
 from sortition.lifecycle.validation import SubjectDraft, VersionDraft, check_merged, refuse
 from sortition.model import JsonObject, SubjectRef, validate
 from sortition.store import experiments as experiment_rows
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
 DraftT = TypeVar("DraftT", SubjectDraft, VersionDraft)
 
-__all__ = ["Subjects", "create_subject", "make_current", "refuse_while_active", "require_subject"]
+__all__ = [
+    "Subjects",
+    "create_subject",
+    "make_current",
+    "note_for_experiments",
+    "refuse_while_active",
+    "require_subject",
+]
 
 
 class Subjects:
@@ -160,7 +168,9 @@ class Subjects:
                 raise FailedPrecondition(f"version {number} of subject {ref} is current already")
             if not force:
                 refuse_while_active(change.tx, organization, ref)
-            return make_current(change, subject, number, forced=force)
+            after = make_current(change, subject, number, forced=force)
+            note_for_experiments(change, "subject.promote", subject, after)
+            return after
 
     def rollback(self, organization: str, ref: SubjectRef, actor: Actor) -> SubjectRecord:
         """Undoes the last promotion: what was current before is current again, byte for byte.
@@ -178,6 +188,7 @@ class Subjects:
             before = require_subject(change.tx, organization, ref)
             after = rows.rollback(change.tx, before, change.at)
             _log_step(change, "rollback", before, after)
+            note_for_experiments(change, "subject.rollback", before, after)
             return after
 
 
@@ -221,6 +232,19 @@ def refuse_while_active(tx: Connection, organization: str, ref: SubjectRef, *, b
                 f"experiment {record.spec.key!r} {_verb(record)} on subject {ref}, and its variants rest on the current"
                 " configuration; complete or cancel it first, or force it with a reason"
             )
+
+
+def note_for_experiments(
+    change: Change, kind: str, before: SubjectRecord, after: SubjectRecord, *, besides: str = ""
+) -> None:
+    """Records that the subject was changed under experiments that run or are paused, but that with the id `besides`.
+
+    Their variants rest on another configuration from here on than the one that was registered.
+    """
+    numbers = [subject.current.number if subject.current is not None else 0 for subject in (before, after)]
+    for record in experiment_rows.active(change.tx, after.organization, after.ref):
+        if record.id != besides:
+            record_deviation(change, record, kind, {"from": numbers[0], "to": numbers[1]})
 
 
 def _verb(record: ExperimentRecord) -> str:

@@ -9,6 +9,7 @@ from sortition.model.dimension import Dimension
 from sortition.model.experiment import ExperimentSpec
 from sortition.model.metric import Goal, Metric, MetricKind, MetricRole, Prior
 from sortition.model.names import DEFAULT_ORGANIZATION
+from sortition.model.ramp import RampStep, step_weights, weight_violations
 from sortition.model.status import TRANSITIONS, ExperimentStatus
 from sortition.model.subject import SubjectRef
 from sortition.model.variant import Variant
@@ -29,6 +30,7 @@ __all__ = [
     "MetricKind",
     "MetricRole",
     "Prior",
+    "RampStep",
     "Risk",
     "Spending",
     "SubjectRef",
@@ -36,5 +38,7 @@ __all__ = [
     "canonical_json",
     "config_hash",
     "merge",
+    "step_weights",
     "validate",
+    "weight_violations",
 ]

@@ -24,6 +24,8 @@ PartT = TypeVar("PartT", bound="Part")
 
 # A context that asks for what earlier versions know.
 _EARLIER: Mapping[str, bool] = {"earlier": True}
+# A context that asks for every field, whatever it says.
+_FULL: Mapping[str, bool] = {"full": True}
 
 
 class Part(BaseModel):
@@ -41,6 +43,8 @@ class Part(BaseModel):
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         plain: dict[str, Any] = dump(self)
+        if info.context is _FULL:
+            return plain
         fields = type(self).model_fields
         for name in self.later:
             if info.context is _EARLIER or getattr(self, name) == fields[name].default:
@@ -50,6 +54,10 @@ class Part(BaseModel):
     def earlier(self) -> dict[str, Any]:
         """Returns its JSON as the first release knows it: without the fields that came later, whatever they say."""
         return self.model_dump(mode="json", context=_EARLIER)
+
+    def full(self) -> dict[str, Any]:
+        """Returns its JSON with every field, those that came later and have their default too."""
+        return self.model_dump(mode="json", context=_FULL)
 
 
 Refused: TypeAlias = "tuple[tuple[int | str, ...], str, object]"

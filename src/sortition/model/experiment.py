@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from sortition.model.base import Part, Refused, refuse
 from sortition.model.canonical import canonical_json, config_hash
@@ -14,6 +14,7 @@ from sortition.model.decision import Decision
 from sortition.model.dimension import MAX_DIMENSIONS, MAX_LEVELS_TOGETHER, OTHER, Dimension
 from sortition.model.metric import Metric, MetricRole
 from sortition.model.names import DEFAULT_ORGANIZATION, MAX_METRICS, MAX_VARIANTS, Key, Kind, Text
+from sortition.model.ramp import RampStep, ramp_violations, step_weights
 from sortition.model.subject import SubjectRef
 from sortition.model.variant import BASIS_POINTS, Variant
 
@@ -112,9 +113,10 @@ class ExperimentSpec(Part):
         decision: When and how it is decided.
         external_assignment: Whether variants are chosen elsewhere and named by each outcome.
         dimensions: What outcomes are broken down by.
+        ramp: How the treatments' share grows step by step; without any it does not.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"dimensions"})
+    later: ClassVar[frozenset[str]] = frozenset({"dimensions", "ramp"})
 
     key: Key
     organization: Key = DEFAULT_ORGANIZATION
@@ -128,6 +130,22 @@ class ExperimentSpec(Part):
     decision: Decision = Decision()
     external_assignment: bool = False
     dimensions: Annotated[tuple[Dimension, ...], Field(strict=False), _together(_dimensions)] = ()
+    ramp: Annotated[tuple[RampStep, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _ramped(self) -> ExperimentSpec:
+        found = [(("ramp", *where), text, value) for where, text, value in ramp_violations(self.ramp, self.variants)]
+        if self.ramp and self.external_assignment:
+            found.append((("ramp",), "is for weights, and variants are chosen elsewhere; remove it", None))
+        refuse(found)
+        return self
+
+    @property
+    def starting_weights(self) -> tuple[int, ...]:
+        """The weights at the start in basis points, in declared order: those of the ramp's first step, if any."""
+        if self.ramp:
+            return step_weights(self.ramp[0], self.variants)
+        return tuple(variant.basis_points for variant in self.variants)
 
     @property
     def title(self) -> str:

@@ -31,7 +31,7 @@ from sortition.model.experiment import ExperimentSpec
 from sortition.model.yaml_reader import Node, Step, read_yaml, read_yaml_file
 from sortition.model.yaml_writer import experiment_yaml
 
-__all__ = ["NAMED", "dump_experiment", "load_config", "load_experiment", "parse_experiment"]
+__all__ = ["NAMED", "dump_experiment", "load_config", "load_experiment", "parse_experiment", "read_experiment"]
 
 NAMED = ("metrics", "variants")
 """The fields that are mappings from name to fields in a file, and lists of named parts in a specification."""
@@ -48,7 +48,7 @@ def load_experiment(path: Path) -> ExperimentSpec:
         SpecError: It cannot be read, is no YAML, or does not describe an experiment; lists every violation with its
             line and column.
     """
-    return _experiment(*read_yaml_file(path), str(path))
+    return read_experiment(*read_yaml_file(path), str(path))
 
 
 def parse_experiment(text: str | bytes, name: str = "the experiment") -> ExperimentSpec:
@@ -61,7 +61,7 @@ def parse_experiment(text: str | bytes, name: str = "the experiment") -> Experim
     Raises:
         SpecError: As `load_experiment`.
     """
-    return _experiment(*read_yaml(text, name), name)
+    return read_experiment(*read_yaml(text, name), name)
 
 
 def dump_experiment(spec: ExperimentSpec) -> str:
@@ -89,9 +89,20 @@ def load_config(path: Path) -> JsonObject:
     return config
 
 
-def _experiment(root: Node, found: list[Violation], name: str) -> ExperimentSpec:
+def read_experiment(root: Node, found: list[Violation], name: str, raw: Any = None) -> ExperimentSpec:
+    """Makes an experiment of a document.
+
+    Args:
+        root: The document.
+        found: What is wrong with it already.
+        name: What to call it in errors.
+        raw: Its plain values, where they are others than those of `root`, which says where each was written.
+
+    Raises:
+        SpecError: As `load_experiment`.
+    """
     message = f"{name} does not describe an experiment"
-    raw = root.plain()
+    raw = root.plain() if raw is None else raw
     if not isinstance(raw, dict):
         raise SpecError(message, [*found, Violation("", "must be a mapping that begins with experiment:", *root.at)])
     found += _renamed(root, raw)

@@ -16,6 +16,7 @@ from sortition.model.experiment import ExperimentSpec
 from sortition.model.file import NAMED
 from sortition.model.metric import MAX_QUANTILES, Metric, Prior
 from sortition.model.names import KEY_BYTES, KIND_BYTES, MAX_METRICS, MAX_VARIANTS
+from sortition.model.ramp import MAX_STEPS, RampStep
 from sortition.model.subject import SubjectRef
 from sortition.model.variant import Variant
 
@@ -24,7 +25,10 @@ __all__ = ["experiment_schema"]
 _KEY = rf"^[a-z0-9._-]{{1,{KEY_BYTES}}}$"
 _KIND = rf"^[a-z0-9._-]{{1,{KIND_BYTES}}}$"
 _VARIANT = rf"^[A-Za-z0-9._-]{{1,{KEY_BYTES}}}$"
-_PARTS = {"Decision": Decision, "Metric": Metric, "Prior": Prior, "SubjectRef": SubjectRef, "Variant": Variant}
+_PARTS = {
+    **{"Decision": Decision, "Metric": Metric, "Prior": Prior},
+    **{"RampStep": RampStep, "SubjectRef": SubjectRef, "Variant": Variant},
+}
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)
 
 
@@ -50,6 +54,7 @@ def experiment_schema() -> JsonObject:
     fields["dimensions"] = {"type": "object", **_dimensions(), "description": fields["dimensions"]["description"]}
     schema["properties"] = {"experiment" if name == "key" else name: field for name, field in fields.items()}
     schema["required"] = ["experiment" if name == "key" else name for name in schema["required"]]
+    _name_files(schema["properties"], definitions["Variant"]["properties"])
     _narrow(schema["properties"], definitions)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Experiment"}
 
@@ -58,6 +63,18 @@ def _dimensions() -> dict[str, Any]:
     level = {"type": "string", "pattern": _VARIANT, "not": {"const": OTHER}}
     levels = {"type": "array", "items": level, "minItems": 1, "maxItems": MAX_LEVELS, "uniqueItems": True}
     return {"maxProperties": MAX_DIMENSIONS, "propertyNames": {"pattern": _KEY}, "additionalProperties": levels}
+
+
+def _name_files(fields: dict[str, Any], variant: dict[str, Any]) -> None:
+    """Adds what only a file can say: that the subject is a file, and what is in its place."""
+    path = {"type": "string", "minLength": 1, "maxLength": 512}
+    what = "The path of the file that the subject is; then every treatment has file or set."
+    fields["file"] = {**path, "description": what}
+    variant["file"] = {**path, "description": "The path of the file that is in the place of the subject's."}
+    variant["set"] = {
+        "type": "object", "minProperties": 1, "maxProperties": 64, "additionalProperties": {"not": {"type": "object"}},
+        "description": "Values by dotted path, such as model.temperature, that are laid over the subject's file.",
+    }  # fmt: skip
 
 
 def _narrow(fields: dict[str, Any], definitions: dict[str, Any]) -> None:
@@ -73,6 +90,10 @@ def _narrow(fields: dict[str, Any], definitions: dict[str, Any]) -> None:
     metric["margin"]["anyOf"][0] |= {"minimum": 0, "exclusiveMaximum": 1}
     # 33.33 is no multiple of 0.01 in binary, so validators disagree about it; the loader checks the decimals.
     definitions["Variant"]["properties"]["weight"].pop("multipleOf")
+    fields["ramp"]["maxItems"] = MAX_STEPS
+    step = definitions["RampStep"]["properties"]
+    step["treatment"]["anyOf"][0].pop("multipleOf")
+    step["weights"]["anyOf"][0] = {"type": "object", "additionalProperties": {"type": ["number", "string"]}}
 
 
 def _describe(schema: dict[str, Any], part: type[Any]) -> None:

@@ -14,6 +14,7 @@ from sortition.model.decision import Correction, Decision, DecisionPolicy, Risk,
 from sortition.model.dimension import Dimension
 from sortition.model.experiment import ExperimentSpec
 from sortition.model.metric import Goal, Metric, MetricKind, MetricRole, Prior
+from sortition.model.ramp import RampStep
 from sortition.model.status import ExperimentStatus
 from sortition.model.subject import SubjectRef
 from sortition.model.variant import Variant
@@ -310,6 +311,27 @@ def _dimension(message: experiment_pb2.Dimension) -> dict[str, object]:
     return raw
 
 
+def _ramp_to_proto(ramp: tuple[RampStep, ...]) -> experiment_pb2.Ramp:
+    return experiment_pb2.Ramp(
+        steps=[
+            experiment_pb2.RampStep(
+                treatment="" if step.treatment is None else str(step.treatment),
+                weights={name: str(weight) for name, weight in (step.weights or {}).items()},
+                hold_hours=step.hold,
+            )
+            for step in ramp
+        ]
+    )
+
+
+def _step(message: experiment_pb2.RampStep) -> dict[str, object]:
+    raw: dict[str, object] = {"hold": message.hold_hours}
+    _put_text(raw, treatment=message.treatment)
+    if message.weights:
+        raw["weights"] = dict(message.weights)
+    return raw
+
+
 def spec_to_proto(spec: ExperimentSpec) -> experiment_pb2.ExperimentSpec:
     """Returns `spec` as its message; `spec_from_proto` gives back an equal one."""
     return experiment_pb2.ExperimentSpec(
@@ -325,6 +347,7 @@ def spec_to_proto(spec: ExperimentSpec) -> experiment_pb2.ExperimentSpec:
         decision=_decision_to_proto(spec.decision),
         external_assignment=spec.external_assignment,
         dimensions=[_dimension_to_proto(dimension) for dimension in spec.dimensions],
+        ramp=_ramp_to_proto(spec.ramp) if spec.ramp else None,
     )
 
 
@@ -343,6 +366,7 @@ def spec_from_proto(message: experiment_pb2.ExperimentSpec, prefix: str = "") ->
         "variants": [_variant(variant) for variant in message.variants],
         "external_assignment": message.external_assignment,
         "dimensions": [_dimension(dimension) for dimension in message.dimensions],
+        "ramp": [_step(step) for step in message.ramp.steps],
     }
     _put_text(
         raw,

@@ -112,12 +112,13 @@ def read_yaml_file(path: Path) -> tuple[Node, list[Violation]]:
     return read_yaml(content, str(path))
 
 
-def read_yaml(content: bytes | str, name: str) -> tuple[Node, list[Violation]]:
+def read_yaml(content: bytes | str, name: str, *, merge_keys: bool = False) -> tuple[Node, list[Violation]]:
     """Reads one YAML document.
 
     Args:
         content: UTF-8, at most 1 MiB.
         name: What to call it in errors, such as its path.
+        merge_keys: Whether ``<<`` brings in the fields of other mappings, as YAML 1.1 had it; else it is refused.
 
     Returns:
         The document, and what is wrong with it although its structure could be read.
@@ -133,7 +134,7 @@ def read_yaml(content: bytes | str, name: str) -> tuple[Node, list[Violation]]:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise SpecError(f"{name} is not UTF-8: byte {error.start} in line {line} cannot be read") from None
-    builder = _Builder(name)
+    builder = _Builder(name, merge_keys)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
@@ -161,13 +162,15 @@ class _Open:
     keys: dict[str, Position] = field(default_factory=dict)
     key: tuple[str, Position] | None = None
     merges: bool = False
+    merged: list[Node] = field(default_factory=list)
 
 
 class _Builder:
     """Makes nodes from events without recursion."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, merge_keys: bool) -> None:
         self._name = name
+        self._merge_keys = merge_keys
         self._open: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._root: Node | None = None
@@ -216,6 +219,8 @@ class _Builder:
 
     def _end(self) -> None:
         done = self._open.pop()
+        for node in done.merged:
+            self._merge(done, node)
         children = list(done.entries.values()) if done.mapping else done.items
         node = Node(
             done.entries if done.mapping else tuple(done.items),
@@ -266,11 +271,24 @@ class _Builder:
             self._found.append(
                 Violation("", f"{key!r} is there twice, first in line {first.line}; keep one", where.line, where.column)
             )
+        elif parent.merges and self._merge_keys:
+            parent.merged.append(node)
         elif parent.merges:
             self._found.append(Violation("", "merge keys are not read; write the fields out", where.line, where.column))
         else:
             parent.entries[key] = node
             parent.keys[key] = where
+
+    def _merge(self, into: _Open, node: Node) -> None:
+        """Adds the fields that a mapping, or each of a list of them, has besides those that are there already."""
+        sources = node.value if isinstance(node.value, tuple) else (node,)
+        for source in sources:
+            if not isinstance(source.value, dict):
+                self._found.append(Violation("", "a merge key brings in mappings only", *node.at))
+                continue
+            for key, value in source.value.items():
+                into.entries.setdefault(key, value)
+                into.keys.setdefault(key, node.at)
 
 
 def _resolve(text: str) -> Scalar:

@@ -12,7 +12,7 @@ from typing import Any
 from sortition.model.base import Part
 from sortition.model.experiment import ExperimentSpec
 
-__all__ = ["experiment_yaml"]
+__all__ = ["experiment_yaml", "yaml_quoted", "yaml_scalar"]
 
 # What needs no quotes in any place of a YAML document and cannot be taken for anything but text; all else is quoted.
 _PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9 ._/-]*[A-Za-z0-9._/-])?")
@@ -29,7 +29,7 @@ def experiment_yaml(spec: ExperimentSpec) -> str:
             lines.append(f"{field}:")
             for part in value:
                 fields = _declared(part)
-                lines.append(f"  {_scalar(fields.pop('name'))}: {_flow(fields)}")
+                lines.append(f"  {yaml_scalar(fields.pop('name'))}: {_flow(fields)}")
         elif field == "dimensions":
             lines.append(f"{field}: {_flow({part.name: part.levels for part in value})}")
         else:
@@ -52,22 +52,24 @@ def _flow(value: Any) -> str:
     if isinstance(value, Part):
         value = _declared(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{yaml_scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return _scalar(value)
+    return yaml_scalar(value)
 
 
-def _scalar(value: Any) -> str:
+def yaml_scalar(value: Any) -> str:
+    """Returns a scalar as YAML writes it in any place: text without quotes where nobody takes it for anything else."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else _quoted(value)
+        return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else yaml_quoted(value)
     return json.dumps(value)
 
 
-def _quoted(text: str) -> str:
+def yaml_quoted(text: str) -> str:
+    """Returns a text in double quotes."""
     # A JSON text is a double-quoted YAML scalar, apart from what YAML calls unprintable.
     return _UNPRINTABLE.sub(lambda found: f"\\U{ord(found[0]):08x}", json.dumps(text, ensure_ascii=False))

@@ -10,7 +10,7 @@ from sortition.rpc.v1.admin_pb2 import AutomaticAct, AutomaticStep, RunAutomatic
 
 __all__ = ["automatic_view"]
 
-_STYLE = {"promote": "green", "rollback": "bold red", "expire": "yellow"}
+_STYLE = {"promote": "green", "rollback": "bold red", "expire": "yellow", "advance": "green"}
 
 
 def automatic_view(answer: RunAutomaticResponse, *, dry_run: bool = False) -> RenderableType:

@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sortition.render.configs import config_text
+from sortition.render.registration import registration_line, run_text
 from sortition.render.tables import quiet_table
 from sortition.render.words import clean, goal_arrow, kind_word, moment, role_word, status_text
 from sortition.rpc.v1.experiment_pb2 import Experiment
 
-__all__ = ["experiment_table", "experiment_view"]
+__all__ = ["experiment_table", "experiment_title", "experiment_view"]
 
 
 def experiment_table(experiments: Iterable[Experiment]) -> Table:
@@ -26,7 +27,8 @@ def experiment_table(experiments: Iterable[Experiment]) -> Table:
         spec = experiment.spec
         primary = next((metric for metric in spec.metrics if role_word(metric.role) == "primary"), None)
         table.add_row(
-            Text(_title(experiment)), Text(clean(f"{spec.subject.kind}/{spec.subject.id}")), _status(experiment),
+            Text(experiment_title(experiment) + _run(experiment)),
+            Text(clean(f"{spec.subject.kind}/{spec.subject.id}")), _status(experiment),
             str(len(spec.variants)), Text(f"{clean(primary.name)} {goal_arrow(primary.goal)}" if primary else "–"),
             moment(experiment.created_at) if experiment.HasField("created_at") else "–", Text(_winner(experiment)),
         )  # fmt: skip
@@ -38,7 +40,7 @@ def experiment_view(experiment: Experiment) -> RenderableType:
     spec = experiment.spec
     head = Text("   ").join(
         [
-            Text(_title(experiment), style="bold"),
+            Text(experiment_title(experiment), style="bold"),
             _status(experiment),
             Text(clean(f"{spec.subject.kind}/{spec.subject.id}")),
             Text(f"by {clean(spec.unit or 'session')}"),
@@ -54,13 +56,20 @@ def experiment_view(experiment: Experiment) -> RenderableType:
             Text(f"{clean(metric.name)} {goal_arrow(metric.goal)}"), kind_word(metric.kind), Text(clean(metric.unit)),
             role_word(metric.role),
         )  # fmt: skip
-    words = [Text(clean(text)) for text in (spec.name, spec.description, spec.hypothesis) if text]
+    said = (spec.name, spec.description, spec.hypothesis, run_text(experiment), registration_line(experiment))
+    words = [Text(clean(text)) for text in said if text]
     return Group(head, *words, variants, metrics)
 
 
-def _title(experiment: Experiment) -> str:
+def experiment_title(experiment: Experiment) -> str:
+    """Names an experiment: its key, with its organization where that is not the default one."""
     spec = experiment.spec
     return clean(spec.key if spec.organization in ("", "default") else f"{spec.organization}: {spec.key}")
+
+
+def _run(experiment: Experiment) -> str:
+    run = experiment.run
+    return f" (run {run.number} of {run.of})" if experiment.HasField("run") else ""
 
 
 def _status(experiment: Experiment) -> Text:

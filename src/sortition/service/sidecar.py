@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
 
@@ -18,8 +18,10 @@ from sortition.api.convert import timestamp
 from sortition.api.server import Server, build_server
 from sortition.core import Engine
 from sortition.errors import SortitionError, StoreError, StoreUnavailable
-from sortition.lifecycle import KillSwitch, load_local
+from sortition.lifecycle import KeptUnits, KillSwitch, load_local
+from sortition.lifecycle.alerts import Problem
 from sortition.rpc.v1 import admin_pb2
+from sortition.service.alerting import Alerting, problems
 from sortition.service.doors import Doors
 from sortition.service.lane import NativeLane
 from sortition.service.outcomes import open_engine
@@ -67,6 +69,8 @@ class Service:
         self._storage: Storage | None = None
         self._doors: Doors | None = None
         self._switch: KillSwitch | None = None
+        self._alerting: Alerting | None = None
+        self._units: KeptUnits | None = None
         self._tending: threading.Thread | None = None
         self._stopping = threading.Event()
         self._one_stop = threading.Lock()
@@ -113,6 +117,8 @@ class Service:
             raise
 
     def _start(self) -> None:
+        # Before anything is touched: what cannot be used is refused first.
+        self._alerting = Alerting(self._settings, now=self._now)
         self._state = StateDirectory(self._settings.state_dir)
         self._doors = Doors(self._settings, self._backend, self._now)
         engine = self._make_engine(self._state)
@@ -129,6 +135,7 @@ class Service:
         self._doors.start()
         assert self._switch is not None
         self._switch.start()
+        self._look_after(engine, self._state)
         self._server.start()
         self._lane = NativeLane.open(self._settings, engine, self._doors)
         if self.ready:
@@ -147,6 +154,15 @@ class Service:
             tls=self._doors.credentials is not None,
             tokens=self._doors.guard is not None,
         )
+
+    def _look_after(self, engine: Engine, state: StateDirectory) -> None:
+        assert self._alerting is not None
+
+        def probe() -> Iterator[Problem]:
+            storage = self._storage
+            return problems(engine, self._settings, storage.flusher if storage is not None else None, state.path)
+
+        self._alerting.look_after(probe, name=state.writer(self._settings.writer).name, kept=state.alerts)
 
     def _make_engine(self, state: StateDirectory) -> Engine:
         """Returns the engine, attached to the database, or else with the last good snapshot."""
@@ -181,6 +197,8 @@ class Service:
         self._engine = open_engine(self._settings, state, key)
         # Before any snapshot is loaded: what was paused by the process before is never answered otherwise.
         self._switch = KillSwitch(self._engine, snapshot=state.snapshot, kept=state.held, now=self._now)
+        self._units = KeptUnits(self._engine, state.units)
+        self._units.load()
         return self._engine
 
     def _without_database(self, engine: Engine, state: StateDirectory, error: StoreUnavailable) -> Engine:
@@ -191,6 +209,8 @@ class Service:
 
     def _attach(self, db: Database, engine: Engine, state: StateDirectory) -> None:
         assert self._switch is not None
+        assert self._alerting is not None
+        assert self._units is not None
         self._storage = Storage.attach(
             db,
             engine,
@@ -198,6 +218,8 @@ class Service:
             state=state,
             now=self._now,
             switch=self._switch,
+            alerting=self._alerting,
+            units=self._units,
             given_up=self._give_up,
         )
 
@@ -271,6 +293,8 @@ class Service:
             info.counters.update(self._lane.counters())
         if self._doors is not None and self._doors.guard is not None:
             info.counters["denied_calls"] = self._doors.denials.total
+        if self._alerting is not None:
+            info.counters.update(self._alerting.counters())
         if storage:
             flushes = storage.flusher.state
             info.flushed_batch = flushes.flushed_batch
@@ -326,6 +350,8 @@ class Service:
                 self._doors.stop()
             if self._switch:
                 self._switch.stop()
+            if self._alerting:
+                self._alerting.stop()
             self._flush_last(drain_s)
         finally:
             if self._server:

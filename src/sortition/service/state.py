@@ -31,7 +31,9 @@ class StateDirectory:
         writer             the name under which it writes, the directory's own id, the epoch of the name, the last batch
         installation.key   a copy of the database's key for hashing unit ids, to serve without the database
         snapshot           the last good snapshot, for the same
+        alerts             what this sidecar alerts of itself: what is open, and what is still to be said
         held               what this sidecar has paused by itself, until everybody knows of it
+        units              who was exposed before the weights of running experiments changed, under keyed hashes
         sortition.db       the database, unless another is configured
         endpoint           the address of the running sidecar
         endpoint.lane      the address of its native lane
@@ -143,6 +145,16 @@ class StateDirectory:
     def held(self) -> Path:
         """What this sidecar has paused by itself."""
         return self.path / "held"
+
+    @property
+    def units(self) -> Path:
+        """Who was exposed before the weights of running experiments changed."""
+        return self.path / "units"
+
+    @property
+    def alerts(self) -> Path:
+        """What this sidecar alerts of itself."""
+        return self.path / "alerts"
 
     def writer(self, configured: str | None) -> Identity:
         """Returns who writes from here, and what it remembers of earlier runs.

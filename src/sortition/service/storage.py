@@ -9,7 +9,19 @@ from datetime import datetime
 from sortition.api.backend import Backend
 from sortition.core import Engine
 from sortition.flusher import Flusher
-from sortition.lifecycle import AuditLog, Automatic, Experiments, KillSwitch, Leader, SnapshotKeeper, Subjects
+from sortition.lifecycle import (
+    AuditLog,
+    Automatic,
+    Changes,
+    Experiments,
+    KeptUnits,
+    KillSwitch,
+    Leader,
+    SnapshotKeeper,
+    Subjects,
+    Switcher,
+)
+from sortition.service.alerting import Alerting
 from sortition.service.state import StateDirectory
 from sortition.settings import Settings
 from sortition.store import BatchWriter, Database, sqlite_url
@@ -28,6 +40,10 @@ def open_database(settings: Settings, state: StateDirectory) -> Database:
     return Database.open(url, timeout_s=settings.database_timeout_s)
 
 
+def _announced_s(settings: Settings) -> float:
+    return 2 * settings.flush_interval_s if settings.announce_s is None else settings.announce_s
+
+
 @dataclass(frozen=True)
 class Storage:
     """A database that is open, and what works on it."""
@@ -36,7 +52,9 @@ class Storage:
     flusher: Flusher
     keeper: SnapshotKeeper
     backend: Backend
+    switcher: Switcher
     leader: Leader | None = None
+    alerting: Alerting | None = None
 
     @classmethod
     def attach(
@@ -48,6 +66,8 @@ class Storage:
         state: StateDirectory,
         now: Callable[[], datetime],
         switch: KillSwitch,
+        alerting: Alerting,
+        units: KeptUnits,
         given_up: Callable[[], None],
     ) -> Storage:
         """Brings the newest snapshot to the engine, and begins to flush what the engine records.
@@ -59,6 +79,8 @@ class Storage:
             state: Its state directory.
             now: The clock of the control plane.
             switch: What pauses by itself, to be told of the database.
+            alerting: What alerts, to be told of it too.
+            units: Who was exposed before the weights of experiments changed.
             given_up: Called when nothing can be flushed any more: another sidecar took this one's place, or the log
                 failed.
 
@@ -96,14 +118,21 @@ class Storage:
 
         experiments = Experiments(db, flush=flusher.flush, changed=changed, now=now)
         automatic = Automatic(db, flush=flusher.flush, changed=changed, now=now)
-        backend = Backend(experiments, Subjects(db, changed=changed, now=now), AuditLog(db), automatic)
+        alerts = alerting.book(db, flusher.flush)
+        backend = Backend(experiments, Subjects(db, changed=changed, now=now), AuditLog(db), automatic, alerts)
         leader = Leader(db, automatic) if settings.automatic else None
+        switcher = Switcher(
+            db, units, Changes(db, changed=changed, now=now), flush=flusher.flush, announced_s=_announced_s(settings)
+        )
         keeper.start()
         flusher.start()
+        switcher.start()
+        experiments.peeks.start()
         switch.attach(db, automatic, lambda: flusher.writer)
         if leader is not None:
             leader.start()
-        return cls(db, flusher, keeper, backend, leader)
+        alerting.attach(db, alerts)
+        return cls(db, flusher, keeper, backend, switcher, leader, alerting)
 
     def close(self, drain_s: float) -> None:
         """Flushes what was recorded, for at most `drain_s` seconds, and closes the database.
@@ -114,7 +143,11 @@ class Storage:
         try:
             if self.leader is not None:
                 self.leader.stop()
+            if self.alerting is not None:
+                self.alerting.detach()
+            self.switcher.stop()
             self.keeper.stop()
+            self.backend.experiments.peeks.stop()
             self.flusher.stop(drain_s)
         finally:
             self.db.close()

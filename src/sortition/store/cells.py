@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
@@ -9,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from sortition.core import Cell
 from sortition.errors import DataLoss
 from sortition.store.cell_rows import CellKey, cell_of, key_of, merge_cells, select_cells
-from sortition.store.level_cells import level_cells
+from sortition.store.level_cells import level_cells, period_cells
 from sortition.store.records import ExperimentData, ExperimentRecord
 from sortition.store.schema import cells, exposures
 
@@ -36,11 +38,21 @@ def experiment_data(tx: Connection, record: ExperimentRecord) -> ExperimentData:
         totals[key.variant, key.metric] = cell if before is None else merge_cells(key, before, cell)
         if key.metric == primary:
             outcomes_by_day.setdefault(key.day, np.zeros(count, dtype=np.int64))[key.variant] = cell.n
-    units_by_day, crossed = _units_by_day(tx, record)
+    units_by_day, units_by_period, crossed = _units(tx, record)
     units = np.zeros(count, dtype=np.int64)
     for counts in units_by_day.values():
         units += counts
-    return ExperimentData(units, units_by_day, totals, daily, crossed, outcomes_by_day, level_cells(tx, record))
+    return ExperimentData(
+        units,
+        units_by_day,
+        totals,
+        daily,
+        crossed,
+        outcomes_by_day,
+        level_cells(tx, record),
+        period_cells(tx, record),
+        units_by_period if len(record.allocations) > 1 else {},
+    )
 
 
 def _by_day(tx: Connection, record: ExperimentRecord) -> dict[CellKey, Cell]:
@@ -57,25 +69,30 @@ def _by_day(tx: Connection, record: ExperimentRecord) -> dict[CellKey, Cell]:
     return found
 
 
-def _units_by_day(tx: Connection, record: ExperimentRecord) -> tuple[dict[int, NDArray[np.int64]], int]:
-    """Counts the units of each day and variant, and those that belong to none as they were seen in several."""
-    parts = (exposures.c.day, exposures.c.variant, exposures.c.crossed)
+_ByNumber: TypeAlias = "dict[int, NDArray[np.int64]]"
+
+
+def _units(tx: Connection, record: ExperimentRecord) -> tuple[_ByNumber, _ByNumber, int]:
+    """Counts the units of each day, of each allocation, and those that belong to none as they were seen in several."""
+    parts = (exposures.c.day, exposures.c.variant, exposures.c.generation, exposures.c.crossed)
     query = (
         select(*parts, func.count().label("units"))
         .where(exposures.c.experiment_id == record.id)
         .group_by(*parts)
         .order_by(exposures.c.day)
     )
-    found: dict[int, NDArray[np.int64]] = {}
+    count = len(record.spec.variants)
+    by_day: _ByNumber = {}
+    by_period: _ByNumber = {}
     crossed = 0
     for row in tx.execute(query):
         _check(record, row.variant)
         if row.crossed:
             crossed += row.units
             continue
-        counts = found.setdefault(row.day, np.zeros(len(record.spec.variants), dtype=np.int64))
-        counts[row.variant] = row.units
-    return found, crossed
+        for found, number in ((by_day, row.day), (by_period, row.generation)):
+            found.setdefault(number, np.zeros(count, dtype=np.int64))[row.variant] += row.units
+    return by_day, by_period, crossed
 
 
 def _check(record: ExperimentRecord, variant: int, metric: int = 0) -> None:

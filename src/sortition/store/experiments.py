@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import sqlalchemy
 from sqlalchemy import Connection, Row, Select, case, delete, select, update
@@ -21,14 +22,16 @@ from sortition.model import (
     canonical_json,
     validate,
 )
-from sortition.store import subjects
+from sortition.store import registrations, reweightings, subjects
 from sortition.store.paging import fetch_page
-from sortition.store.records import AllocationRecord, ExperimentRecord
+from sortition.store.records import AllocationRecord, ExperimentRecord, RegistrationRecord, RunRecord
 from sortition.store.schema import allocations, experiments, variants
 from sortition.store.schema import subjects as subject_table
 from sortition.store.types import json_object
 
 __all__ = ["active", "add_allocation", "get", "insert", "listing", "save", "unarchived"]
+
+_Shares: TypeAlias = "tuple[tuple[AllocationRecord, ...], AllocationRecord | None]"
 
 # Below the number of parameters that the oldest SQLite takes in one statement.
 _IDS_AT_ONCE = 500
@@ -46,7 +49,13 @@ def insert(tx: Connection, record: ExperimentRecord) -> None:
         raise _exists(record.spec)
     try:
         tx.execute(
-            sqlalchemy.insert(experiments).values(id=record.id, created_at=record.created_at, **_values(tx, record))
+            sqlalchemy.insert(experiments).values(
+                id=record.id,
+                created_at=record.created_at,
+                run=record.run.number,
+                first_run=record.run.first_id or None,
+                **_values(tx, record),
+            )
         )
     except IntegrityError as error:
         _refuse(record, error)
@@ -105,6 +114,7 @@ def listing(
     subject_id: str | None = None,
     statuses: Collection[ExperimentStatus] = (),
     include_archived: bool = False,
+    since: datetime | None = None,
     limit: int,
     after: str | None,
 ) -> tuple[list[ExperimentRecord], str]:
@@ -117,6 +127,7 @@ def listing(
         subject_id: Only those about subjects with this id; all when None or empty.
         statuses: Only those in one of these; all when empty.
         include_archived: Archived ones too.
+        since: Without those that had ended before; all when None.
         limit: At most so many.
         after: The token of the page; None or empty for the first.
 
@@ -134,9 +145,11 @@ def listing(
         query = query.where(experiments.c.status.in_([status.value for status in statuses]))
     if not include_archived:
         query = query.where(experiments.c.archived_at.is_(None))
+    if since is not None:
+        query = query.where(experiments.c.ended_at.is_(None) | (experiments.c.ended_at >= since))
     order = [experiments.c.created_at, experiments.c.id]
     rows, token = fetch_page(tx, query, order, limit=limit, after=after, newest_first=True)
-    return _with_allocations(tx, rows), token
+    return _complete(tx, rows), token
 
 
 def active(tx: Connection, organization: str, ref: SubjectRef) -> list[ExperimentRecord]:
@@ -153,9 +166,14 @@ def active(tx: Connection, organization: str, ref: SubjectRef) -> list[Experimen
 
 
 def unarchived(tx: Connection) -> list[ExperimentRecord]:
-    """Returns every experiment that is not archived, oldest first."""
+    """Returns every experiment that is not archived, oldest first, without what was registered.
+
+    It is for the hot path, which every change makes anew, and which needs none of that.
+    """
     query = _query().where(experiments.c.archived_at.is_(None))
-    return _records(tx, query.order_by(experiments.c.created_at, experiments.c.id))
+    found = tx.execute(query.order_by(experiments.c.created_at, experiments.c.id)).all()
+    allocated, changed = _allocations(tx, [row.id for row in found]), _reweightings(tx, [row.id for row in found])
+    return [_record(row, _shares(allocated[row.id], changed.get(row.id, {}))) for row in found]
 
 
 def add_allocation(tx: Connection, experiment_id: str, allocation: AllocationRecord) -> None:
@@ -216,23 +234,63 @@ def _query() -> Select[Any]:
 
 
 def _records(tx: Connection, query: Select[Any]) -> list[ExperimentRecord]:
-    return _with_allocations(tx, tx.execute(query).all())
+    return _complete(tx, tx.execute(query).all())
 
 
-def _with_allocations(tx: Connection, rows: Sequence[Row[Any]]) -> list[ExperimentRecord]:
-    found = _allocations(tx, [row.id for row in rows])
-    return [_record(row, found[row.id]) for row in rows]
+def _complete(tx: Connection, rows: Sequence[Row[Any]]) -> list[ExperimentRecord]:
+    """Returns experiments with what is stored about them in other rows."""
+    ids = [row.id for row in rows]
+    allocated = _allocations(tx, ids)
+    registered = {id: found for chunk in _chunks(ids) for id, found in registrations.of(tx, chunk).items()}
+    changed = _reweightings(tx, ids)
+    series = _series(tx, {row.first_run or row.id for row in rows})
+    return [
+        _record(
+            row,
+            _shares(allocated[row.id], changed.get(row.id, {})),
+            registered.get(row.id),
+            series.get(row.first_run or row.id, ()),
+        )
+        for row in rows
+    ]
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while chunk := list(islice(remaining, _IDS_AT_ONCE)):
+        yield chunk
+
+
+def _series(tx: Connection, firsts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Returns the keys of all runs of each series, in order, by the id of the first run."""
+    found: dict[str, tuple[str, ...]] = {}
+    for chunk in _chunks(firsts):
+        id, key, first_run = experiments.c.id, experiments.c.key, experiments.c.first_run
+        found.update((row.id, (row.key,)) for row in tx.execute(select(id, key).where(id.in_(chunk))))
+        query = select(first_run, key).where(first_run.in_(chunk)).order_by(experiments.c.run)
+        for row in tx.execute(query):
+            found[row.first_run] = (*found.get(row.first_run, ()), row.key)
+    return found
 
 
 def _allocations(tx: Connection, ids: Iterable[str]) -> defaultdict[str, list[AllocationRecord]]:
     found: defaultdict[str, list[AllocationRecord]] = defaultdict(list)
-    remaining = iter(ids)
-    while chunk := list(islice(remaining, _IDS_AT_ONCE)):
+    for chunk in _chunks(ids):
         query = select(allocations).where(allocations.c.experiment_id.in_(chunk)).order_by(allocations.c.generation)
         for row in tx.execute(query):
             ranges = tuple((end, variant) for end, variant in row.ranges)
             found[row.experiment_id].append(AllocationRecord(row.generation, ranges))
     return found
+
+
+def _reweightings(tx: Connection, ids: Iterable[str]) -> dict[str, dict[int, AllocationRecord]]:
+    return {id: found for chunk in _chunks(ids) for id, found in reweightings.of(tx, chunk).items()}
+
+
+def _shares(allocated: Iterable[AllocationRecord], changed: dict[int, AllocationRecord]) -> _Shares:
+    """Returns the allocations that are in effect, with what is known of their announcement, and the announced one."""
+    announced = next((one for one in changed.values() if one.effective_at is None), None)
+    return tuple(changed.get(one.generation, one) for one in allocated), announced
 
 
 def _spec(row: Row[Any]) -> ExperimentSpec:
@@ -244,7 +302,12 @@ def _spec(row: Row[Any]) -> ExperimentSpec:
     return validate(ExperimentSpec, json_object(row.spec))
 
 
-def _record(row: Row[Any], found: Iterable[AllocationRecord]) -> ExperimentRecord:
+def _record(
+    row: Row[Any],
+    shares: _Shares,
+    registration: RegistrationRecord | None = None,
+    series: tuple[str, ...] = (),
+) -> ExperimentRecord:
     try:
         spec = _spec(row)
         status = ExperimentStatus(row.status)
@@ -261,7 +324,10 @@ def _record(row: Row[Any], found: Iterable[AllocationRecord]) -> ExperimentRecor
         archived_at=row.archived_at,
         winner=row.winner,
         shipped_version=row.shipped_version,
-        allocations=tuple(found),
+        allocations=shares[0],
+        announced=shares[1],
+        run=RunRecord(row.run, max(row.run, len(series)), row.first_run or "", series if len(series) > 1 else ()),
+        registration=registration,
     )
 
 

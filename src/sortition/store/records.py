@@ -16,8 +16,12 @@ __all__ = [
     "AllocationRecord",
     "AuditEvent",
     "DecisionRecord",
+    "DeviationRecord",
     "ExperimentData",
     "ExperimentRecord",
+    "PeekRecord",
+    "RegistrationRecord",
+    "RunRecord",
     "SubjectRecord",
     "VersionRecord",
 ]
@@ -29,6 +33,80 @@ class AllocationRecord:
 
     generation: int
     ranges: tuple[tuple[int, int], ...]
+    effective_at: datetime | None = None
+    """When it took effect; None for the first one, which did at the start, and while it is announced."""
+    ramp_step: int | None = None
+    """Which step of the ramp it is, counted from 0; None for the first one, and where somebody asked for it."""
+
+    def weights(self, variants: int) -> tuple[int, ...]:
+        """Returns the number of buckets that each of so many variants has, which is its weight in basis points."""
+        counts, start = [0] * variants, 0
+        for end, variant in self.ranges:
+            counts[variant] += end - start
+            start = end
+        return tuple(counts)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Which run of its series an experiment is."""
+
+    number: int = 1
+    of: int = 1
+    """How many there are."""
+    first_id: str = ""
+    """The id of the first one; empty for that one itself."""
+    keys: tuple[str, ...] = ()
+    """The keys of all runs, in order; empty where there is only one."""
+
+
+@dataclass(frozen=True)
+class DeviationRecord:
+    """Something done by hand to a started experiment that its registration does not say."""
+
+    at: datetime
+    actor: str
+    kind: str
+    """What, such as "reweight"."""
+    reason: str
+    details: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PeekRecord:
+    """How often results were shown to somebody while an experiment ran."""
+
+    count: int = 0
+    early: int = 0
+    """Those that came before a look that may decide."""
+    days: frozenset[int] = frozenset()
+    """The UTC days with any, counted from 1970-01-01."""
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+    def __add__(self, other: PeekRecord) -> PeekRecord:
+        firsts = [at for at in (self.first_at, other.first_at) if at is not None]
+        lasts = [at for at in (self.last_at, other.last_at) if at is not None]
+        return PeekRecord(
+            count=self.count + other.count,
+            early=self.early + other.early,
+            days=self.days | other.days,
+            first_at=min(firsts, default=None),
+            last_at=max(lasts, default=None),
+        )
+
+
+@dataclass(frozen=True)
+class RegistrationRecord:
+    """What was declared when an experiment was first started."""
+
+    at: datetime
+    actor: str
+    reason: str
+    algorithm: str
+    hash: str
+    document: str
+    """Canonical JSON; the hash is over its bytes in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +124,19 @@ class ExperimentRecord:
     winner: str = ""
     shipped_version: int = 0
     allocations: tuple[AllocationRecord, ...] = ()
+    """Those that have taken effect, oldest first; the last one decides."""
+    announced: AllocationRecord | None = None
+    """The next one, while it has not taken effect."""
+    run: RunRecord = RunRecord()
+    registration: RegistrationRecord | None = None
+    """None before it is started, and where an older version started it."""
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The weights of the variants in basis points, in declared order: those in effect, else the declared ones."""
+        if not self.allocations:
+            return tuple(variant.basis_points for variant in self.spec.variants)
+        return self.allocations[-1].weights(len(self.spec.variants))
 
 
 @dataclass(frozen=True)
@@ -117,6 +208,10 @@ class ExperimentData:
             the cells of both.
         outcomes_by_day: Observations of the primary metric on each UTC day, each of shape (variants,).
         levels: By (variant index, metric index, level number as in `ExperimentSpec.levels`), merged over days.
+        periods: By (variant index, metric index, number of an allocation behind the first): the outcomes of units that
+            were first exposed under it, merged over days. Those of the first one are what these leave of `cells`.
+        units_by_period: Distinct exposed units by the number of the allocation that they were first exposed under, each
+            of shape (variants,); empty while there is only one.
     """
 
     units: NDArray[np.int64]
@@ -126,3 +221,5 @@ class ExperimentData:
     crossed: int = 0
     outcomes_by_day: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
     levels: Mapping[tuple[int, int, int], Cell] = field(default_factory=dict)
+    periods: Mapping[tuple[int, int, int], Cell] = field(default_factory=dict)
+    units_by_period: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)

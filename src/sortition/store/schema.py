@@ -32,16 +32,22 @@ from sortition.store.types import Identity64, JsonText, UtcDateTime
 
 __all__ = [
     "DEFAULT_LAYER",
+    "alert_deliveries",
+    "alerts",
     "allocations",
     "audit",
     "cells",
     "decisions",
+    "deviations",
     "experiments",
     "exposures",
     "installation",
     "leases",
     "metadata",
+    "peeks",
     "promotions",
+    "registrations",
+    "reweightings",
     "segment_cells",
     "subject_versions",
     "subjects",
@@ -138,7 +144,11 @@ experiments = Table(
     Column("archived_at", UtcDateTime),
     Column("winner", String(128), nullable=False),
     Column("shipped_version", BigInteger, nullable=False),
+    # Which run of its series it is, and the id of the first one; null for that one itself.
+    Column("run", Integer, nullable=False, server_default="1"),
+    Column("first_run", String(64)),
     UniqueConstraint("organization", "key"),
+    Index(None, "first_run", "run"),
     Index(None, "created_at", "id"),
     Index(
         "uq_experiments_running",
@@ -167,6 +177,20 @@ allocations = Table(
     Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("ranges", JsonText, nullable=False),
+)
+
+# Every allocation but the first: announced here, and copied into `allocations` when it takes effect.
+reweightings = Table(
+    "reweightings",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("ranges", JsonText, nullable=False),
+    # Which step of the experiment's ramp it is, counted from 0; null where somebody asked for it.
+    Column("ramp_step", Integer),
+    Column("announced_at", UtcDateTime, nullable=False),
+    # Null while it is announced.
+    Column("effective_at", UtcDateTime),
 )
 
 # Exposures and cells refer to experiments without a foreign key: a sidecar that still serves a snapshot of a database
@@ -268,6 +292,48 @@ decisions = Table(
     Index(None, "experiment_id", "at"),
 )
 
+# What was declared when an experiment was first started. Written once, in the transaction of the start.
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    # What makes `hash` of `document`, with its version.
+    Column("algorithm", String(64), nullable=False),
+    Column("hash", String(128), nullable=False),
+    # Canonical JSON: the hash is over these very bytes.
+    Column("document", Text, nullable=False),
+)
+
+# What was done by hand to a running experiment that its registration does not say.
+deviations = Table(
+    "deviations",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", JsonText, nullable=False),
+)
+
+# How often results were shown to somebody while an experiment ran: a row for a day, however often that was.
+peeks = Table(
+    "peeks",
+    metadata,
+    Column("experiment_id", String(64), primary_key=True),
+    Column("policy", String(32), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+    # Those of them that came before a look that may decide.
+    Column("early", BigInteger, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+
 # Who does by itself what only one may do. Nobody's clock is in it: a holder has gone when its beat stands still.
 leases = Table(
     "leases",
@@ -278,6 +344,64 @@ leases = Table(
     Column("token", BigInteger, nullable=False),
     # Grows each time it is renewed.
     Column("beat", BigInteger, nullable=False),
+)
+
+# What somebody was told of, or will be if it lasts. A row for each time it began; without an experiment, a sidecar's.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("experiment_id", String(64), nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("metric", String(128), nullable=False),
+    Column("variant", String(128), nullable=False),
+    Column("organization", String(128), nullable=False),
+    Column("experiment", String(128), nullable=False),
+    Column("trigger", String(32), nullable=False),
+    Column("severity", String(16), nullable=False),
+    # "pending" until it has lasted as long as its rule says, then "active", then "resolved".
+    Column("state", String(16), nullable=False),
+    Column("value", Double),
+    Column("bound", Double),
+    Column("threshold", Double),
+    Column("reason", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("opened_at", UtcDateTime),
+    Column("over_since", UtcDateTime),
+    Column("resolved_at", UtcDateTime),
+    # One question has one answer at a time, whoever asks.
+    Index(
+        "uq_alerts_unresolved",
+        "experiment_id",
+        "rule",
+        "metric",
+        "variant",
+        unique=True,
+        sqlite_where=text("state <> 'resolved'"),
+        postgresql_where=text("state <> 'resolved'"),
+    ),
+    Index(None, "since", "id"),
+)
+
+# What has to be sent of alerts: written in the transaction of the transition, and kept until it was taken or given up.
+alert_deliveries = Table(
+    "alert_deliveries",
+    metadata,
+    # The same for every attempt, so that whoever gets it twice can tell.
+    Column("id", String(128), primary_key=True),
+    Column("channel", String(16), primary_key=True),
+    Column("alert_id", ForeignKey("alerts.id"), nullable=False),
+    # "waiting", "sent" or "given_up".
+    Column("state", String(16), nullable=False),
+    Column("payload", JsonText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("done_at", UtcDateTime),
+    Column("last_error", Text, nullable=False),
+    Index(None, "state", "created_at"),
 )
 
 audit = Table(

@@ -5,12 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from sqlalchemy import Table, true
+from sqlalchemy import Table, case, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["Insertion", "insert_or_ignore", "insert_or_mark", "insert_or_replace"]
+__all__ = ["Insertion", "insert_or_count", "insert_or_ignore", "insert_or_mark", "insert_or_replace"]
 
 Insertion: TypeAlias = "sqlite.Insert | postgresql.Insert"
+
+
+def insert_or_count(kind: str, table: Table, *, add: Sequence[str], lowest: str, highest: str) -> Insertion:
+    """Returns an insertion into `table` that adds to a row with the same primary key.
+
+    Args:
+        kind: "sqlite" or "postgresql".
+        table: The table.
+        add: The columns whose values are added up.
+        lowest: The column of which the smaller value stays.
+        highest: The column of which the larger one does.
+    """
+    statement = _insert(kind, table)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key),
+        set_={
+            **{name: table.c[name] + new[name] for name in add},
+            lowest: case((new[lowest] < table.c[lowest], new[lowest]), else_=table.c[lowest]),
+            highest: case((new[highest] > table.c[highest], new[highest]), else_=table.c[highest]),
+        },
+    )
 
 
 def insert_or_ignore(kind: str, table: Table, key: Sequence[str] | None = None) -> Insertion:

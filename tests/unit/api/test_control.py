@@ -29,7 +29,7 @@ class Methods:
             raise self.answer
         return self.answer
 
-    analyze = get_status = list_status = get_series = power = _any
+    analyze = get_status = list_status = summarize = get_series = power = _any
     list_decisions = replay = get_distribution = get_power_curve = get_full_report = _any
 
 

@@ -23,7 +23,7 @@ GET = "Admin/GetSubject"
         (errors.FailedPrecondition("not now"), 4),
         (errors.IllegalTransition("no way"), 4),
         (errors.ShipRefused("not good"), 4),
-        (errors.Conflict("changed"), 4),
+        (errors.Conflict("changed"), 9),
         (errors.StoreUnavailable("database away"), 5),
         (errors.NotReady("no snapshot"), 5),
         (errors.AlreadyExists("taken"), 6),

@@ -12,7 +12,7 @@ from sortition.store import Database, sqlite_url
 from unit.lifecycle.world import World
 
 # Those whose every test is about what is stored; the others would only repeat them more slowly.
-ON_EACH_KIND = ("test_complete", "test_running", "test_subjects")
+ON_EACH_KIND = ("test_alerts", "test_complete", "test_endings", "test_peeks", "test_running", "test_subjects")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

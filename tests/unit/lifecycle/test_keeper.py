@@ -159,7 +159,7 @@ def test_without_a_database_the_engine_keeps_what_it_has(world: World, path: Pat
 
 def test_the_file_is_private_whole_and_alone(world: World, path: Path) -> None:
     kept = SnapshotKeeper(world.db, engine(), path)
-    leftover = path.with_name(f".{path.name}.tmp")
+    leftover = path.with_name(f".{path.name}.sortition.tmp")
     leftover.write_bytes(b"half a snapshot")
     leftover.chmod(0o644)
     assert kept.refresh()

@@ -362,11 +362,12 @@ def test_schema_refuses_what_a_schema_can(validator: Any, old: str, new: str, _:
 def test_schema_knows_every_field_with_its_description() -> None:
     schema: Any = experiment_schema()
     assert json.loads(json.dumps(schema)) == schema
-    fields = set(ExperimentSpec.model_fields) - {"key"} | {"experiment"}
+    # What is in a file is no field of a specification: it becomes configurations.
+    fields = set(ExperimentSpec.model_fields) - {"key"} | {"experiment", "file"}
     assert set(schema["properties"]) == fields
     parts = [schema, *(schema["$defs"][name] for name in ("Metric", "Variant", "Decision", "SubjectRef"))]
     for part in parts:
         assert part["additionalProperties"] is False
         assert all(field.get("description") for field in part["properties"].values()), part
     assert set(schema["$defs"]["Metric"]["properties"]) == set(Metric.model_fields) - {"name"}
-    assert set(schema["$defs"]["Variant"]["properties"]) == set(Variant.model_fields) - {"name"}
+    assert set(schema["$defs"]["Variant"]["properties"]) == set(Variant.model_fields) - {"name"} | {"file", "set"}

@@ -37,15 +37,11 @@ def test_exported_names_are_functions() -> None:
     assert all(callable(getattr(render, name)) for name in render.__all__)
 
 
-def test_status_table() -> None:
+def test_status_view() -> None:
     report = analysis_pb2.ExperimentReport(
         experiment=make_experiment(), analysis=make_result(), progress=0.529, running_seconds=7805,
         todo=["12 more sessions"],
     )  # fmt: skip
-    assert text(render.status_table([report])).splitlines() == [
-        "experiment       status   progress                        units     running  winner    to do",
-        "search-strategy  running  █████░░░░░  52 %  312 of 300 sessions  2 h 10 min  combined  12 more sessions",
-    ]
     assert text(render.status_view(report)).splitlines()[-2:] == ["█████░░░░░  52 %", "• 12 more sessions"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sortition.rpc.v1 import analysis_pb2 as analysis
-from sortition.rpc.v1.experiment_pb2 import DecisionPolicy
+from sortition.rpc.v1.experiment_pb2 import DecisionPolicy, Experiment
 from unit.render.search import make_experiment, make_result
 
 DAYS = tuple(f"2026-03-{day:02}" for day in range(1, 13))
@@ -34,6 +34,7 @@ def make_full_report() -> analysis.FullReport:
     result.looks.add(planned_units=300, units=312, at=result.analyzed_at, information=0.5, boundary=2.96, level=0.003)
     result.looks.add(planned_units=600, information=1.0)
     result.warnings.append("total_time of pooled: 3 values refused")
+    _register(experiment)
     return analysis.FullReport(
         report=analysis.ExperimentReport(experiment=experiment, analysis=result, progress=1.0, running_seconds=7800),
         series=analysis.Series(metric="total_time", points=[point for day in range(len(DAYS)) for point in _day(day)]),
@@ -48,6 +49,22 @@ def make_full_report() -> analysis.FullReport:
             ]
         ),
     )
+
+
+def _register(experiment: Experiment) -> None:
+    """Makes it the second of three runs, registered, peeked at and re-weighted by hand."""
+    experiment.run.number, experiment.run.of = 2, 3
+    experiment.run.first, experiment.run.previous = "search", "search"
+    found = experiment.registration
+    found.hash, found.algorithm, found.registered_by = "5eed" * 16, "sha256-canonical-json/1", "ada"
+    found.registered_at.CopyFrom(experiment.started_at)
+    found.stopping_rule = "Every look may decide."
+    found.peeks.count, found.peeks.days = 12, 3
+    found.peeks.first_at.CopyFrom(experiment.started_at)
+    found.peeks.last_at.CopyFrom(experiment.started_at)
+    moved = found.deviations.add(actor="bob", kind="reweight", reason="too slow")
+    moved.at.CopyFrom(experiment.started_at)
+    moved.details["to"] = "20 %"
 
 
 def _day(day: int) -> list[analysis.SeriesPoint]:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sortition.report import compose, html_page, markdown_text, plain_view
-from sortition.report.document import Figure, Section, Table, Tone
+from sortition.report.document import Facts, Figure, Paragraph, Section, Table, Tone
 from sortition.rpc.v1 import analysis_pb2 as analysis
 from sortition.rpc.v1.analysis_pb2 import FullReport
 from sortition.rpc.v1.experiment_pb2 import (
@@ -20,6 +20,7 @@ from sortition.rpc.v1.experiment_pb2 import (
 from sortition.rpc.v1.experiment_pb2 import (
     DECISION_POLICY_SEQUENTIAL as SEQUENTIAL,
 )
+from sortition.rpc.v1.experiment_pb2 import DecisionPolicy
 from unit.render.search import STATUS, make_experiment
 from unit.report.sample import make_full_report
 
@@ -42,7 +43,8 @@ def rows(table: Table) -> list[list[str]]:
 def test_sections_come_from_what_decides_to_what_was_declared() -> None:
     names = [each.name for each in compose(make_full_report()).sections]
     assert names == [
-        "primary", "guardrails", "others", "days", "spread", "segments", "looks", "split", "quality", "power", "setup",
+        "primary", "guardrails", "others", "days", "spread", "segments", "looks", "split", "quality", "power",
+        "registration", "setup",
     ]  # fmt: skip
 
 
@@ -231,3 +233,51 @@ def test_every_writer_says_the_same() -> None:
                     for written in (out.getvalue(), markdown, html):
                         assert cell.text in written
     assert seen > 400
+
+
+def said_of_registration(full: FullReport) -> dict[str, str]:
+    (facts,) = [block for block in section(full, "registration").blocks if isinstance(block, Facts)]
+    return {name: each.text for name, each in facts.pairs}
+
+
+def test_what_was_registered_is_shown_with_peeks_and_deviations() -> None:
+    full = make_full_report()
+    said = said_of_registration(full)
+    assert said["Run"] == "run 2 of 3, after search"
+    assert said["Registered by"] == "ada"
+    assert said["Hash"] == "5eed" * 16
+    assert said["Horizon"] == "none: every look is valid"
+    assert said["Peeks"].startswith("12 on 3 days, from ")
+    (deviation,) = rows(tables(section(full, "registration"))[0])
+    assert deviation[1:] == ["reweight", "bob", "too slow", '{"to": "20 %"}']
+
+
+@pytest.mark.parametrize(
+    ("policy", "early", "says"),
+    [
+        (SEQUENTIAL, 0, "peeks are harmless"),
+        (FIXED_HORIZON, 9, "9 of them showed interim figures, whose p-values inflate the error"),
+        (FIXED_HORIZON, 0, "None of them showed interim figures"),
+        (GROUP_SEQUENTIAL, 4, "4 of them showed interim figures, which decide nothing"),
+    ],
+)
+def test_what_peeks_do_depends_on_the_policy(policy: DecisionPolicy, early: int, says: str) -> None:
+    full = make_full_report()
+    experiment = full.report.experiment
+    experiment.spec.decision.policy, experiment.registration.peeks.early = policy, early
+    experiment.registration.horizon, experiment.registration.looks_planned = 1200, 5
+    words = " ".join(block.text for block in section(full, "registration").blocks if isinstance(block, Paragraph))
+    assert says in words
+    full.report.analysis.provisional = True
+    assert "1,200 sessions; looks planned 5, taken" in said_of_registration(full)["Horizon"]
+
+
+def test_what_an_older_version_started_is_said_to_be_unregistered() -> None:
+    full = make_full_report()
+    full.report.experiment.ClearField("registration")
+    full.report.experiment.ClearField("run")
+    (block,) = section(full, "registration").blocks
+    assert isinstance(block, Paragraph)
+    assert block.text == "Nothing was registered: an older version started the experiment."
+    full.report.experiment.ClearField("started_at")
+    assert "registration" not in [each.name for each in compose(full).sections]

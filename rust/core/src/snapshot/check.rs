@@ -292,8 +292,13 @@ impl Check<'_> {
             || "is empty; a started experiment has at least one".to_owned(),
         );
         let mut generation = 0;
-        for (index, allocation) in experiment.allocations.iter().enumerate() {
-            let path = format!("{path}.allocations[{index}]");
+        let effective = experiment.allocations.iter().enumerate();
+        let effective = effective.map(|(index, one)| (format!("allocations[{index}]"), one));
+        let announced = experiment.announced.iter();
+        for (name, allocation) in
+            effective.chain(announced.map(|one| ("announced".to_owned(), one)))
+        {
+            let path = format!("{path}.{name}");
             self.require(
                 allocation.generation > generation,
                 || format!("{path}.generation"),

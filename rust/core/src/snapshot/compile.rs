@@ -10,7 +10,9 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::check::violations;
-use super::{Allocation, Answer, Compiled, Experiment, Metric, Status, Subject, Variant};
+use super::{
+    Allocation, Allocations, Answer, Compiled, Experiment, Kept, Metric, Status, Subject, Variant,
+};
 use crate::error::{Error, Result};
 use crate::hash::{Prefix, unit_seed};
 use crate::level::numbered;
@@ -54,8 +56,7 @@ impl Sealed {
         })
     }
 
-    /// Compiles the content, which must agree with itself and with the snapshot that is `loaded`. Running experiments whose ids are
-    /// `held` are compiled as paused ones.
+    /// Compiles the content, which must agree with itself and with the snapshot that is `loaded`.
     ///
     /// # Errors
     /// `DataLoss` when the content is not one; `InvalidArgument` with every violation.
@@ -63,7 +64,7 @@ impl Sealed {
         self,
         loaded: Option<&Compiled>,
         registry: &mut Registry,
-        held: &HashSet<Box<str>>,
+        context: Context,
         limits: &Limits,
     ) -> Result<Compiled> {
         if self.version == 0 {
@@ -81,12 +82,23 @@ impl Sealed {
             return Err(Error::InvalidArgument { violations });
         }
         for experiment in &mut content.experiments {
-            if experiment.status() == Status::Running && held.contains(&*experiment.id) {
+            if experiment.status() == Status::Running && context.held.contains(&*experiment.id) {
                 experiment.set_status(Status::Paused);
             }
         }
-        Ok(Compiler::new(&self, registry).run(&content))
+        Ok(Compiler::new(&self, registry, context).run(&content))
     }
+}
+
+/// What this process knows beside the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Ids of experiments that are compiled as paused ones where they run.
+    pub held: &'a HashSet<Box<str>>,
+    /// Who was exposed before the weights of an experiment changed, by its id.
+    pub kept: &'a HashMap<Box<str>, Arc<Kept>>,
+    /// Whether it assigns for a sidecar, which alone knows that.
+    pub forwarding: bool,
 }
 
 /// The experiments that any snapshot of this process held, numbered.
@@ -127,18 +139,20 @@ struct Compiler<'a> {
     hash: [u8; 16],
     message: Bytes,
     registry: &'a mut Registry,
+    context: Context<'a>,
     hasher: DefaultHashBuilder,
     by_key: HashTable<u32>,
     by_subject: HashTable<u32>,
 }
 
 impl<'a> Compiler<'a> {
-    fn new(sealed: &Sealed, registry: &'a mut Registry) -> Self {
+    fn new(sealed: &Sealed, registry: &'a mut Registry, context: Context<'a>) -> Self {
         Self {
             version: sealed.version,
             hash: first_half(sealed.hash),
             message: sealed.message.clone(),
             registry,
+            context,
             hasher: DefaultHashBuilder::default(),
             by_key: HashTable::new(),
             by_subject: HashTable::new(),
@@ -276,7 +290,16 @@ impl<'a> Compiler<'a> {
                     .iter()
                     .map(|dimension| (&*dimension.name, &*dimension.levels)),
             ),
-            allocations: source.allocations.iter().map(allocation).collect(),
+            allocations: Allocations::new(
+                source.allocations.iter().map(allocation).collect(),
+                source.announced.as_ref().map(allocation),
+                self.context
+                    .kept
+                    .get(&*source.id)
+                    .filter(|kept| kept.fits(source.variants.len()))
+                    .map(Arc::clone),
+                self.context.forwarding,
+            ),
         }
     }
 

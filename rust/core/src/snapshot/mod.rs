@@ -1,7 +1,9 @@
 //! The running experiments, compiled into one immutable value that the hot path reads.
 
+mod allocations;
 mod check;
 mod compile;
+mod kept;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -13,7 +15,9 @@ use crate::hash::Prefix;
 use crate::level::Dimension;
 
 pub use crate::wire::v1::{ExperimentStatus as Status, MetricKind};
-pub use compile::{Registry, Sealed};
+pub use allocations::{Allocation, Allocations, Share};
+pub use compile::{Context, Registry, Sealed};
+pub use kept::{Exposed, Kept};
 
 /// A configuration and everything else of an answer that does not depend on the unit.
 #[derive(Debug)]
@@ -70,22 +74,6 @@ pub struct Metric {
     pub covariate: bool,
 }
 
-/// A table from bucket to variant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Allocation {
-    /// Its number, from 1.
-    pub generation: u32,
-    ends: Box<[u16]>,
-    variants: Box<[u16]>,
-}
-
-impl Allocation {
-    /// Returns the index of the variant that owns `bucket`.
-    pub fn variant(&self, bucket: u16) -> u16 {
-        self.variants[self.ends.partition_point(|end| *end <= bucket)]
-    }
-}
-
 /// An experiment, ready to assign and to record.
 #[derive(Debug)]
 pub struct Experiment {
@@ -112,8 +100,8 @@ pub struct Experiment {
     pub metrics: Box<[Metric]>,
     /// What its outcomes are broken down by, in declared order.
     pub dimensions: Box<[Dimension]>,
-    /// Every allocation, oldest first; the last decides. Empty before the start and where assignment is external.
-    pub allocations: Box<[Allocation]>,
+    /// Which variant a unit gets. Empty before the start and where assignment is external.
+    pub allocations: Allocations,
     /// The state of hashing units for assignment.
     pub prefix: Prefix,
     /// The seed of hashing units into the buckets of cells.

@@ -99,7 +99,7 @@ pub struct SnapshotExperiment {
     /// The metrics, in declared order; their index is their number everywhere.
     #[prost(message, repeated, tag = "8")]
     pub metrics: ::prost::alloc::vec::Vec<SnapshotMetric>,
-    /// Every allocation since the start, oldest first.
+    /// Every allocation that has taken effect since the start, oldest first.
     #[prost(message, repeated, tag = "9")]
     pub allocations: ::prost::alloc::vec::Vec<SnapshotAllocation>,
     /// What outcomes are broken down by, in declared order. At most 3, with 32 levels together.
@@ -108,6 +108,10 @@ pub struct SnapshotExperiment {
     /// What was declared, as canonical JSON, where a sidecar that sees harm may pause the experiment by itself; else empty.
     #[prost(bytes = "bytes", tag = "11")]
     pub declared: ::prost::bytes::Bytes,
+    /// The next allocation, while it is announced and has not taken effect. Units of the buckets that it moves are not exposed
+    /// meanwhile, so that whoever was exposed before is known everywhere when it does.
+    #[prost(message, optional, tag = "12")]
+    pub announced: ::core::option::Option<SnapshotAllocation>,
 }
 /// A dimension on the hot path. Its levels, and behind them "other", are numbered on through all dimensions, from 1.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

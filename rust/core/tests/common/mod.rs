@@ -92,6 +92,7 @@ pub fn experiment(key: &str, status: Status) -> SnapshotExperiment {
         }],
         dimensions: Vec::new(),
         declared: Bytes::new(),
+        announced: None,
     }
 }
 

@@ -14,12 +14,13 @@ from sortition.analyzer.quality.balance import covariate_balance
 from sortition.analyzer.quality.crossing import crossed_units
 from sortition.analyzer.quality.days import daily_rate, daily_split
 from sortition.analyzer.quality.missing import missing_outcomes
+from sortition.analyzer.quality.scores import AS_SEEN, STEADY, Weighing
 from sortition.analyzer.quality.split import split
 from sortition.analyzer.quality.values import clamped_values, late_values, refused_values
 from sortition.analyzer.result import DataQuality, SampleRatio
 from sortition.store.records import ExperimentData, ExperimentRecord
 
-__all__ = ["ALERT", "UNUSABLE", "quality_of", "quality_warnings", "why_unusable"]
+__all__ = ["ALERT", "STEADY", "UNUSABLE", "quality_of", "quality_warnings", "why_unusable"]
 
 ALERT = 0.7
 """Below it somebody should look."""
@@ -30,26 +31,29 @@ UNUSABLE = 0.3
 _TOLD = frozenset({"crossed_units", "covariate_balance", "daily_rate", "daily_split"})
 
 
-def quality_of(record: ExperimentRecord, data: ExperimentData, sample_ratio: SampleRatio) -> DataQuality:
+def quality_of(
+    record: ExperimentRecord, data: ExperimentData, sample_ratio: SampleRatio, weighing: Weighing = AS_SEEN
+) -> DataQuality:
     """Judges the data of an experiment; depends on nothing but what is given, the time included.
 
     Args:
         record: The experiment.
         data: All its aggregates.
         sample_ratio: The test of its split, which is shown beside the quality and has to say the same.
+        weighing: How evidence is taken: as it looks now, or only what is beyond chance however often one looks.
 
     Returns:
         The score, NaN while no part can be judged, and every part, judged or not.
     """
     parts = (
-        split(record, sample_ratio),
-        daily_split(record, data),
-        crossed_units(record, data),
-        missing_outcomes(record, data),
-        refused_values(record, data),
-        clamped_values(record, data),
-        late_values(record, data),
-        covariate_balance(record, data),
+        split(record, sample_ratio, weighing),
+        daily_split(record, data, weighing),
+        crossed_units(record, data, weighing),
+        missing_outcomes(record, data, weighing),
+        refused_values(record, data, weighing),
+        clamped_values(record, data, weighing),
+        late_values(record, data, weighing),
+        covariate_balance(record, data, weighing),
         daily_rate(record, data),
     )
     known = [part.score for part in parts if not math.isnan(part.score)]

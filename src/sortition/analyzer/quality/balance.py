@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sortition.analyzer.quality.scores import by_p_value, unjudged
+from sortition.analyzer.quality.scores import AS_SEEN, Weighing, unjudged
 from sortition.analyzer.result import QualityPart
 from sortition.analyzer.words import p_value
 from sortition.core import UNIT_BUCKETS, Cell
@@ -16,7 +16,7 @@ __all__ = ["covariate_balance"]
 _NAME = "covariate_balance"
 
 
-def covariate_balance(record: ExperimentRecord, data: ExperimentData) -> QualityPart:
+def covariate_balance(record: ExperimentRecord, data: ExperimentData, weighing: Weighing = AS_SEEN) -> QualityPart:
     """Compares every covariate of every treatment with the control's: a treatment cannot change what was before it.
 
     By the delta method over buckets of units, as outcomes are; the smallest p-value decides, after Holm.
@@ -38,7 +38,7 @@ def covariate_balance(record: ExperimentRecord, data: ExperimentData) -> Quality
         return unjudged(_NAME, "too few outcomes to tell")
     place = int(np.nanargmin(adjusted))
     p = float(adjusted[place])
-    score = by_p_value(p)
+    score = weighing.by_p_value(p)
     if score == 1:
         return QualityPart(_NAME, score, f"variants were alike before ({p_value(p)})")
     return QualityPart(_NAME, score, f"{names[place]} differed from the control before exposure ({p_value(p)})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sortition.analyzer.quality.scores import by_share, unjudged
+from sortition.analyzer.quality.scores import AS_SEEN, Weighing, by_share, unjudged
 from sortition.analyzer.result import QualityPart
 from sortition.analyzer.words import count
 from sortition.store.records import ExperimentData, ExperimentRecord
@@ -14,7 +14,7 @@ _NAME = "crossed_units"
 _UNUSABLE = 0.1
 
 
-def crossed_units(record: ExperimentRecord, data: ExperimentData) -> QualityPart:
+def crossed_units(record: ExperimentRecord, data: ExperimentData, weighing: Weighing = AS_SEEN) -> QualityPart:
     """Judges the share of units that met several variants: they count in none, but their outcomes in each."""
     unit, crossed = record.spec.unit, data.crossed
     total = int(data.units.sum()) + crossed
@@ -25,6 +25,6 @@ def crossed_units(record: ExperimentRecord, data: ExperimentData) -> QualityPart
     were, they = ("was", "it counts") if crossed == 1 else ("were", "they count")
     return QualityPart(
         _NAME,
-        by_share(crossed / total, 0.0, _UNUSABLE),
+        by_share(weighing.share(crossed, total), 0.0, _UNUSABLE),
         f"{crossed:,} of {count(total, unit)} {were} seen in several variants; {they} in none, the outcomes in each",
     )

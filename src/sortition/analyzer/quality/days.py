@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from sortition.analyzer.quality.scores import FEWEST, LOOK, by_p_value, by_share, unjudged
+from sortition.analyzer.quality.scores import AS_SEEN, FEWEST, LOOK, Weighing, by_share, unjudged
 from sortition.analyzer.quality.split import is_split_here, why_not_judged
 from sortition.analyzer.result import QualityPart
 from sortition.analyzer.words import noun, p_value
@@ -32,7 +32,7 @@ _HARMLESS, _UNUSABLE = 2.0, 6.0
 _MOST_DAYS = 3660
 
 
-def daily_split(record: ExperimentRecord, data: ExperimentData) -> QualityPart:
+def daily_split(record: ExperimentRecord, data: ExperimentData, weighing: Weighing = AS_SEEN) -> QualityPart:
     """Judges whether units were split alike on all days, by chi-square of days by variants.
 
     A variant that begins to lose units shows here days before it shows in their totals.
@@ -52,7 +52,7 @@ def daily_split(record: ExperimentRecord, data: ExperimentData) -> QualityPart:
     expected = np.outer(table.sum(axis=1), table.sum(axis=0) / table.sum())
     statistic = float(((table - expected) ** 2 / expected).sum())
     p = float(chi_square_sf(statistic, (table.shape[0] - 1) * (table.shape[1] - 1)))
-    score = by_p_value(p)
+    score = weighing.by_p_value(p)
     alike = "units were split alike on all days" if score == 1 else "units were not split alike on all days"
     return QualityPart(_SPLIT, score, f"{alike} ({p_value(p)})")
 

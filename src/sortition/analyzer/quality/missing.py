@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sortition.analyzer.quality.scores import FEWEST, LOOK, by_p_value, by_share, unjudged
+from sortition.analyzer.quality.scores import AS_SEEN, FEWEST, LOOK, Weighing, by_share, unjudged
 from sortition.analyzer.result import QualityPart
 from sortition.analyzer.words import count, percent
 from sortition.model import ExperimentStatus
@@ -23,7 +23,7 @@ _ALIKE = 0.02
 _OPEN = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
 
 
-def missing_outcomes(record: ExperimentRecord, data: ExperimentData) -> QualityPart:
+def missing_outcomes(record: ExperimentRecord, data: ExperimentData, weighing: Weighing = AS_SEEN) -> QualityPart:
     """Judges how many exposed units have no outcome of the primary metric, and whether variants differ in that.
 
     Aggregates do not say which units have outcomes, so the number is the least there can be: units less observations.
@@ -43,13 +43,17 @@ def missing_outcomes(record: ExperimentRecord, data: ExperimentData) -> QualityP
     worst = int(shares.argmax())
     if not missing[judged].any():
         return QualityPart(_NAME, 1.0, f"no {spec.unit} is known to lack {spec.primary.name}")
-    score = by_share(float(shares[worst]), _HARMLESS, _UNUSABLE, least=LOOK)
+    counted = weighing.share(int(missing[worst]), int(settled[worst]))
+    score = by_share(counted, _HARMLESS, _UNUSABLE, least=LOOK)
     detail = (
         f"at least {missing[worst]:,} of {count(int(settled[worst]), spec.unit)} in {spec.variants[worst].name} "
         f"({percent(round(float(shares[worst]), 3))}) lack {spec.primary.name}"
     )
-    if shares[judged].max() - shares[judged].min() >= _ALIKE:
-        unequal = by_p_value(_p_equal(missing[judged], settled[judged]))
+    # Of all units: what is under way is alike in all variants, and the newest day's outcomes are among those counted.
+    units, lacking = data.units[judged], np.maximum(data.units - outcomes, 0)[judged]
+    rates = lacking / units
+    if weighing.counts_alike and rates.max() - rates.min() >= _ALIKE:
+        unequal = weighing.by_p_value(_p_equal(lacking, units))
         if unequal < score:
             score, detail = unequal, f"{detail}, and fewer in other variants"
     return QualityPart(_NAME, score, detail)

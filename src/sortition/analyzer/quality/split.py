@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sortition.analyzer.quality.scores import by_p_value, unjudged
+from sortition.analyzer.quality.scores import AS_SEEN, Weighing, unjudged
 from sortition.analyzer.result import QualityPart, SampleRatio
 from sortition.analyzer.words import noun, p_value
 from sortition.store.records import ExperimentRecord
@@ -26,7 +26,7 @@ def why_not_judged(record: ExperimentRecord) -> str:
     return "the weights were changed on the way"
 
 
-def split(record: ExperimentRecord, sample_ratio: SampleRatio) -> QualityPart:
+def split(record: ExperimentRecord, sample_ratio: SampleRatio, weighing: Weighing = AS_SEEN) -> QualityPart:
     """Judges the split by its chi-square test, and by the test that stays valid while somebody watches."""
     if not is_split_here(record):
         return unjudged(_NAME, why_not_judged(record))
@@ -35,7 +35,6 @@ def split(record: ExperimentRecord, sample_ratio: SampleRatio) -> QualityPart:
     watched = sample_ratio.sequential_p_value
     found = f"{p_value(sample_ratio.p_value)} at this look"
     if math.isnan(watched):
-        return QualityPart(_NAME, by_p_value(sample_ratio.p_value), found)
-    return QualityPart(
-        _NAME, by_p_value(min(sample_ratio.p_value, watched)), f"{found}, {p_value(watched)} however often one looks"
-    )
+        return QualityPart(_NAME, weighing.by_p_value(sample_ratio.p_value), found)
+    score = weighing.by_p_value(min(sample_ratio.p_value, watched))
+    return QualityPart(_NAME, score, f"{found}, {p_value(watched)} however often one looks")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,26 +53,58 @@ def generate(
         typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.", show_default="KEY.yaml"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Let this model write the variants; its endpoint is in SORTITION_MODEL_URL."),
+    ] = "",
+    instruction: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="With --model: follow this besides, or instead of, rules; repeatable."),
+    ] = None,
+    variants: Annotated[int, typer.Option(min=1, max=8, help="With --model: how many of each rule.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="With --model: where its chance begins.")] = 1,
+    model_url: Annotated[
+        str, typer.Option(metavar="URL", help="With --model: the base URL of its endpoint, such as https://host/v1.")
+    ] = "",
+    model_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, max=600, help="With --model: how long one answer may take.")
+    ] = 60.0,
 ) -> None:
-    """Write an experiment whose variants are made of BASE by rules, always the same ones.
+    """Write an experiment whose variants are made of BASE by rules, always the same ones; or by a model.
 
     Rules for prompts: specificity, structure, context, tone. For workflows: execution, coordination, optimization. For
     configs: the profiles performance, quality and experience; --grid makes combinations of values instead.
 
-    Each variant's description says the rule that made it.
+    Each variant's description says the rule that made it, and the model that followed it.
     """
-    from sortition.cli.files import write_new
+    from sortition.cli.files import check_new, write_new
     from sortition.cli.generate.experiment import experiment
     from sortition.model.file import dump_experiment
 
     name = base.stem.lower()
     config, prompt = _base(kind, base, field)
-    chosen = _chosen(kind, rule or [], grid or [])
-    made = _variations(kind, config, prompt, field, chosen, grid or [], asked=bool(rule))
+    own = instruction or []
+    # Whoever gives an instruction of their own means that, unless they name rules too.
+    chosen = _chosen(kind, rule or [], grid or []) if rule or not own else []
+    target = output or Path(f"{key or name}.yaml")
+    made: Iterable[Variation]
+    if model:
+        from sortition.cli.generate.by_model import Request, written
+
+        if grid:
+            raise InvalidArgument.of([("--grid", "makes variants without a model; leave it or --model out")])
+        check_new(target, force=force)
+        request = Request(model, model_url, model_timeout, variants, seed, tuple(chosen), tuple(own))
+        made, by = written(kind.value, config, request), f"by {model}"
+    else:
+        if own:
+            raise InvalidArgument.of([("--instruction", "is for a model; name it with --model")])
+        made, by = _variations(kind, config, prompt, field, chosen, grid or [], asked=bool(rule)), "by rules"
     variations = [each for each in made if each.config != config]
     spec = experiment(kind, key or name, subject or name, config, variations)
-    text = f"# Made by rules of {base.name}: {', '.join(chosen) or 'grid'}. Declare what decides, then start it.\n"
-    write_new(output or Path(f"{spec.key}.yaml"), text + dump_experiment(spec), force=force)
+    rules = ", ".join([*chosen, *(["instruction"] if own else [])]) or "grid"
+    text = f"# Made {by} of {base.name}: {rules}. Declare what decides, then start it.\n"
+    write_new(target, text + dump_experiment(spec), force=force)
 
 
 def _base(kind: ExperimentKind, path: Path, field: str) -> tuple[JsonObject, str]:

@@ -18,7 +18,8 @@ from sortition.rpc.v1 import assignment_pb2, recording_pb2
 
 __all__ = ["Link"]
 
-_WATCH: Final = "/sortition.rpc.v1.Assignment/Watch"
+_ASSIGNMENT: Final = "/sortition.rpc.v1.Assignment"
+_WATCH: Final = f"{_ASSIGNMENT}/Watch"
 _RECORD: Final = "/sortition.rpc.v1.Recording/RecordBatch"
 # Ten thousand experiments with configurations of the largest size would not be one; a damaged length would.
 _MAX_SNAPSHOT_BYTES: Final = 256 * 2**20
@@ -46,6 +47,18 @@ class Link:
             method = channel.unary_unary(_RECORD, None, recording_pb2.RecordResponse.FromString)
             # Generic in the stubs only.
             answer: recording_pb2.RecordResponse = method(request, timeout=timeout_s, metadata=self._metadata)
+            return answer
+
+    def ask(self, method: str, request: bytes, timeout_s: float) -> bytes:
+        """Makes one call of Assign or Expose; returns the serialized answer.
+
+        Raises:
+            SortitionError: The sidecar refused, or was not reached in time.
+        """
+        with self._call() as channel:
+            call = channel.unary_unary(f"{_ASSIGNMENT}/{method}", None, None)
+            # Generic in the stubs only.
+            answer: bytes = call(request, timeout=timeout_s, metadata=self._metadata)
             return answer
 
     def snapshots(self, stopped: threading.Event) -> Iterator[bytes]:

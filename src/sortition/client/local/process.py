@@ -98,7 +98,13 @@ class Process:
             "Record": engine.record,
             "RecordBatch": engine.record_batch,
         }[step.method]
-        return METHODS[step.method][1](handle(request.SerializeToString()))
+        try:
+            return METHODS[step.method][1](handle(request.SerializeToString()))
+        except FailedPrecondition as error:
+            if self._link is None or not _is_elsewhere(error):
+                raise
+            # Its weights were changed, and who was exposed before is known to the sidecar alone.
+            return METHODS[step.method][1](self._link.ask(step.method, request.SerializeToString(), self._timeout_s))
 
     def _first_assign_unit(self, experiment: str, unit: str, organization: str, expose: bool) -> Assignment:
         engine = self.engine
@@ -171,3 +177,9 @@ class Process:
                 feeder.start()
                 self._feeder = feeder
             return self._feeder
+
+
+def _is_elsewhere(error: FailedPrecondition) -> bool:
+    """Returns whether the core says that only the sidecar can tell: of no other state the unit is the reason."""
+    # The status has no room for fields: the message begins with the one it is about.
+    return error.message.startswith("unit: ")

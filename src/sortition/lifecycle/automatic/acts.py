@@ -11,16 +11,18 @@ from sortition.analyzer.harm import harms
 from sortition.analyzer.result import AnalysisResult
 from sortition.errors import Conflict, FailedPrecondition, SortitionError, Unavailable
 from sortition.lifecycle.actor import REASON_BYTES, Actor
+from sortition.lifecycle.allocation import next_allocation
 from sortition.lifecycle.automatic.hold import Hold
 from sortition.lifecycle.automatic.judge import Act, Judgement, judge
 from sortition.lifecycle.change import Change, Changes
-from sortition.lifecycle.decision import COMPLETED
+from sortition.lifecycle.decision import COMPLETED, RAMPED
 from sortition.lifecycle.experiments import step
 from sortition.lifecycle.looks import Taken, is_kept, keep, look
 from sortition.lifecycle.queries import require_experiment
 from sortition.lifecycle.shipping import choose, ship_variant
 from sortition.lifecycle.subjects import require_subject
-from sortition.model import DecisionPolicy, ExperimentSpec, ExperimentStatus, JsonObject, merge
+from sortition.lifecycle.weights.reweighting import Reweighted, announce, named
+from sortition.model import DecisionPolicy, ExperimentSpec, ExperimentStatus, JsonObject, merge, step_weights
 from sortition.store import decisions, leases
 from sortition.store import experiments as rows
 from sortition.store.database import Database
@@ -178,7 +180,8 @@ class Automatic:
             taken, judged = _judged(change.tx, fresh, change.at)
             if not judged.allowed_by(fresh.spec.decision):
                 raise FailedPrecondition(f"experiment {spec.key!r} has new outcomes that say otherwise")
-            return Step(fresh, judged, True, _end(change, fresh, taken, judged))
+            done = _advance if judged.act is Act.ADVANCE else _end
+            return Step(fresh, judged, True, done(change, fresh, taken, judged))
 
 
 def open_experiments(tx: Connection, organization: str = "") -> list[ExperimentRecord]:
@@ -211,6 +214,23 @@ def _end(change: Change, record: ExperimentRecord, taken: Taken, judged: Judgeme
         ended = replace(ended, shipped_version=version.number)
         details.update(version=version.number)
     step(change, f"auto_{judged.act}", record, ended, details)
+    return decision.id
+
+
+def _advance(change: Change, record: ExperimentRecord, taken: Taken, judged: Judgement) -> str:
+    """Announces the weights of the next step of an experiment's ramp; returns the decision's id."""
+    before = record.allocations[-1]
+    step = (before.ramp_step or 0) + 1
+    wanted = step_weights(record.spec.ramp[step], record.spec.variants)
+    allocation = next_allocation(before, wanted, ramp_step=step)
+    plan = named(Reweighted(record, before, allocation, changed=True))
+    decision = replace(
+        taken.decision(record, RAMPED),
+        act={"act": str(judged.act), "variant": "", "reasons": list(judged.reasons), **plan},
+    )
+    decisions.insert(change.tx, decision)
+    details: JsonObject = {"decision_id": decision.id, "step": step + 1, "reasons": list(judged.reasons), **plan}
+    announce(change, f"auto_{judged.act}", record, allocation, details)
     return decision.id
 
 

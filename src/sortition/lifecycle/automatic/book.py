@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from sortition.core import Cell, CellDelta, SealedBatch
+from sortition.store.level_cells import PERIODS
 from sortition.store.records import ExperimentData, ExperimentRecord
 
 __all__ = ["Book"]
@@ -42,7 +43,7 @@ class Book:
         with self._lock:
             watched = self._watched
         cells = (
-            [delta for delta in batch.cells if delta.level == 0 and delta.experiment_id in watched] if watched else []
+            [delta for delta in batch.cells if _is_whole(delta) and delta.experiment_id in watched] if watched else []
         )
         with self._lock:
             if cells:
@@ -74,10 +75,22 @@ class Book:
             # What was handed on since is whole; what was pending may have grown.
             newer = {number: cells for number, cells in {**open_cells, **self._batches}.items() if number > mark}
         cells: dict[tuple[int, int], Cell] = {} if base is None else dict(base.cells)
+        periods: dict[tuple[int, int, int], Cell] = {} if base is None else dict(base.periods)
         for _, deltas in sorted(newer.items()):
             for delta in deltas:
-                if delta.experiment_id == record.id:
+                if delta.experiment_id == record.id and delta.level:
+                    part = (delta.variant, delta.metric, delta.level - PERIODS)
+                    periods[part] = periods[part].merge(delta.cell) if part in periods else delta.cell
+                elif delta.experiment_id == record.id:
                     place = (delta.variant, delta.metric)
                     cells[place] = cells[place].merge(delta.cell) if place in cells else delta.cell
         units = np.zeros(len(record.spec.variants), dtype=np.int64) if base is None else base.units
-        return ExperimentData(units=units, units_by_day={}, cells=cells, daily={})
+        # A period that the record does not know of yet is of the next snapshot.
+        known = {one.generation for one in record.allocations}
+        periods = {part: cell for part, cell in periods.items() if part[2] in known}
+        return ExperimentData(units=units, units_by_day={}, cells=cells, daily={}, periods=periods)
+
+
+def _is_whole(delta: CellDelta) -> bool:
+    """Returns whether a cell is of everyone, or of everyone of a period."""
+    return delta.level == 0 or delta.level > PERIODS

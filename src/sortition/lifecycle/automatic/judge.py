@@ -1,4 +1,4 @@
-"""What an experiment's data ask for: promote, roll back, let expire, or go on, with the reasons and what is missing."""
+"""What an experiment's data ask for: promote, roll back, expire, take the next step, or go on; and why."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from enum import Enum
 from sortition.analyzer.harm import Harm
 from sortition.analyzer.result import AnalysisResult, Comparison
 from sortition.analyzer.words import noun, percent, signed_percent
+from sortition.lifecycle.ramp import ramp_line, standing
 from sortition.lifecycle.report import report
 from sortition.model import Decision, ExperimentStatus
 from sortition.store.records import ExperimentRecord
@@ -26,6 +27,7 @@ class Act(str, Enum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     EXPIRE = "expire"
+    ADVANCE = "advance"
 
     def __str__(self) -> str:
         return self.value
@@ -53,6 +55,8 @@ class Judgement:
             Act.PROMOTE: policy.auto_promote,
             Act.ROLLBACK: policy.auto_rollback,
             Act.EXPIRE: policy.expire,
+            # Who declares a ramp asks for it.
+            Act.ADVANCE: True,
         }.get(self.act, False)
 
 
@@ -73,13 +77,20 @@ def judge(record: ExperimentRecord, result: AnalysisResult, harm: tuple[Harm, ..
     best = next((one for one in _primary(result) if one.variant == result.winner), None)
     short = _short(spec.decision, best)
     ready = running and result.should_ship and best is not None and not short
-    if ready and not any(one.variant == result.winner for one in harm):
+    ramp = standing(record, result, now)
+    # Who promotes by hand takes their time, and the ramp goes on meanwhile.
+    waits = ramp is not None and ramp.due and not spec.decision.auto_promote and not harm
+    if ready and not waits and not any(one.variant == result.winner for one in harm):
         return Judgement(Act.PROMOTE, result.winner, (result.recommendation,))
     if harm:
         return Judgement(Act.ROLLBACK, spec.control.name, tuple(str(one) for one in harm))
     if running and (over := _over(record, result, now)):
         return Judgement(Act.EXPIRE, spec.control.name, over, _missing(record, result, short, now))
-    return Judgement(Act.CONTINUE, missing=_missing(record, result, short, now))
+    missing = _missing(record, result, short, now)
+    if ramp is None:
+        return Judgement(Act.CONTINUE, missing=missing)
+    line = ramp_line(record, ramp)
+    return Judgement(Act.ADVANCE, "", (line,)) if ramp.due else Judgement(Act.CONTINUE, missing=(line, *missing))
 
 
 def _primary(result: AnalysisResult) -> list[Comparison]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +12,9 @@ import structlog
 from sortition.errors import Conflict, SortitionError, Unavailable
 from sortition.lifecycle.automatic.acts import LEASE, Automatic, open_experiments
 from sortition.lifecycle.automatic.judge import Act
-from sortition.store import installation, leases
+from sortition.lifecycle.leadership import LEASE_S, Leadership
+from sortition.store import installation
 from sortition.store.database import Database
-from sortition.store.leases import Lease
 from sortition.store.records import ExperimentRecord
 from sortition.store.writer import high_waters
 
@@ -28,8 +27,6 @@ _log = structlog.get_logger("sortition.lifecycle.automatic")
 
 INTERVAL_S: Final = 1.0
 """Between two looks for something new; what follows from it is cheap where there is none."""
-LEASE_S: Final = 5.0
-"""For so long a lease stands still before another sidecar takes it."""
 # Time alone ends experiments too, and what was refused is tried again.
 _AT_LEAST_S: Final = 30.0
 # A database that hangs must not keep the outcomes waiting, which come next.
@@ -60,13 +57,8 @@ class Leader:
         self._db = db
         self._automatic = automatic
         self._interval_s = interval_s
-        self._lease_s = lease_s
         self._clock = clock
-        self._holder = secrets.token_hex(16)
-        self._held: Lease | None = None
-        self._renewed_at = 0.0
-        self._seen: Lease | None = None
-        self._seen_at = 0.0
+        self._leadership = Leadership(db, LEASE, what="automatic mode", lease_s=lease_s, clock=clock)
         self._experiments: list[ExperimentRecord] = []
         self._revision = -1
         self._looked: tuple[object, ...] = ()
@@ -79,7 +71,7 @@ class Leader:
     @property
     def leads(self) -> bool:
         """Whether it holds the lease, as far as it knows."""
-        return self._held is not None
+        return self._leadership.held is not None
 
     def start(self) -> None:
         """Begins to look."""
@@ -91,11 +83,10 @@ class Leader:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(_STOP_S)
-        if self._held is not None:
-            try:
-                self._give_back()
-            except SortitionError as error:
-                _log.debug("lease not given back", error=error.message)
+        try:
+            self._leadership.give_back()
+        except SortitionError as error:
+            _log.debug("lease not given back", error=error.message)
 
     def tick(self) -> None:
         """Looks once: takes or renews the lease, and acts where there is something new.
@@ -105,14 +96,16 @@ class Leader:
         """
         with self._db.read() as tx:
             news = self._news(tx)
-            seen = leases.read(tx, LEASE)
         if not self._experiments:
             # Nobody is needed, so nothing is written.
-            if self._held is not None:
-                self._give_back()
+            self._leadership.give_back()
             return
-        if not self._lead(seen):
+        led = self.leads
+        if not self._leadership.lead():
             return
+        if not led:
+            # What the one before has not seen to may wait.
+            self._looked = ()
         now = self._clock()
         if news == self._looked and now < self._looked_at + _AT_LEAST_S:
             return
@@ -124,48 +117,19 @@ class Leader:
         """Returns what is different whenever anything that counts has changed."""
         revision = installation.revision(tx)
         if revision != self._revision:
-            self._experiments = [one for one in open_experiments(tx) if one.spec.decision.automatic]
+            self._experiments = [one for one in open_experiments(tx) if one.spec.decision.automatic or one.spec.ramp]
             self._revision = revision
             known = {_name(one) for one in self._experiments}
             self._said = {key: why for key, why in self._said.items() if key in known}
         return (revision, *high_waters(tx))
 
-    def _lead(self, seen: Lease) -> bool:
-        """Returns whether the lease is held, after what can be done about it."""
-        began = self._clock()
-        if self._held is not None:
-            if began < self._renewed_at + self._lease_s / 3:
-                return True
-            held = self._held
-            self._held = self._db.run(lambda tx: leases.renew(tx, LEASE, held))
-            if self._held is None:
-                _log.warning("another sidecar leads now")
-                self._seen = None
-        else:
-            if self._seen != seen:
-                self._seen, self._seen_at = seen, began
-            if seen.holder and began < self._seen_at + self._lease_s:
-                return False
-            self._held = self._db.run(lambda tx: leases.take(tx, LEASE, self._holder, seen))
-            if self._held is not None:
-                _log.info("leads automatic mode", token=self._held.token)
-                self._looked = ()
-        # Counted from before the transaction: others count from after it.
-        self._renewed_at = began
-        return self._held is not None
-
-    def _give_back(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            self._db.run(lambda tx: leases.release(tx, LEASE, held))
-
     def _step(self, record: ExperimentRecord) -> None:
         key = _name(record)
         try:
-            step = self._automatic.step(record, lease=self._held)
+            step = self._automatic.step(record, lease=self._leadership.held)
         except Conflict:
             # Who was fenced off does not lead any more; the rest is for the other one.
-            self._held = None
+            self._leadership.lose()
             raise
         except Unavailable:
             raise
@@ -175,7 +139,7 @@ class Leader:
             return
         if step.decision_id:
             _log.warning(
-                "experiment ended",
+                "next step of the ramp" if step.judgement.act is Act.ADVANCE else "experiment ended",
                 experiment=key,
                 act=str(step.judgement.act),
                 variant=step.judgement.variant,

@@ -9,6 +9,7 @@ from sortition.report.content.guardrails import guardrails
 from sortition.report.content.looks import looks
 from sortition.report.content.power import power
 from sortition.report.content.quality import quality
+from sortition.report.content.registration import registration
 from sortition.report.content.segments import segments
 from sortition.report.content.setup import setup
 from sortition.report.content.split import split
@@ -20,7 +21,10 @@ from sortition.rpc.v1.analysis_pb2 import FullReport
 
 __all__ = ["compose"]
 
-_PARTS = (primary, guardrails, others, over_time, spreads, segments, looks, split, quality, power, setup)
+_PARTS = (
+    *(primary, guardrails, others, over_time, spreads, segments),
+    *(looks, split, quality, power, registration, setup),
+)
 
 
 def compose(full: FullReport) -> Document:

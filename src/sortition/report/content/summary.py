@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sortition.render.advice import current_status, next_command
 from sortition.render.numbers import count, p_value, percent
+from sortition.render.overview import ending_text
 from sortition.render.words import duration, moment, status_word
 from sortition.report.content.words import policy_text
 from sortition.report.document import Cell, Facts, Tone, Verdict, cell
 from sortition.report.source import Source, known
-from sortition.rpc.v1.analysis_pb2 import RecommendationKind
+from sortition.rpc.v1.analysis_pb2 import EndingKind, RecommendationKind
 from sortition.rpc.v1.snapshot_pb2 import ExperimentStatus
 
 __all__ = ["SPLIT_TONES", "facts", "quality_tone", "verdict"]
@@ -20,6 +21,11 @@ _WORDS = {
     RecommendationKind.RECOMMENDATION_KIND_BELOW_MDE: ("Smaller than worth shipping", Tone.DOUBT),
     RecommendationKind.RECOMMENDATION_KIND_REGRESSION: ("Regression: stop", Tone.BAD),
     RecommendationKind.RECOMMENDATION_KIND_INVALID: ("Not to be trusted", Tone.BAD),
+}
+_ENDINGS = {
+    EndingKind.ENDING_KIND_SHIPPED: Tone.GOOD,
+    EndingKind.ENDING_KIND_ROLLED_BACK: Tone.BAD,
+    EndingKind.ENDING_KIND_EXPIRED: Tone.DOUBT,
 }
 SPLIT_TONES = {"ok": Tone.GOOD, "yellow": Tone.DOUBT, "red": Tone.BAD}
 """What the verdict on the split means."""
@@ -34,12 +40,16 @@ def quality_tone(score: float) -> Tone:
 
 
 def verdict(source: Source) -> Verdict:
-    """Returns what to do."""
-    result = source.result
+    """Returns what to do; where it is over, how it ended."""
+    result, report = source.result, source.full.report
     word, tone = _WORDS.get(result.recommendation_kind, ("No advice", Tone.PLAIN))
     if result.recommendation_kind == RecommendationKind.RECOMMENDATION_KIND_SHIP and result.winner:
         word = f"Ship {result.winner}"
-    remarks = []
+    remarks: list[str] = []
+    if report.HasField("ending"):
+        how = ending_text(report).plain
+        word, tone = how[:1].upper() + how[1:], _ENDINGS.get(report.ending.kind, Tone.PLAIN)
+        remarks += report.ending.reasons
     if result.provisional:
         remarks.append(
             f"Provisional: {count(result.units)} of {count(result.horizon)} {source.units_word}. "
@@ -62,6 +72,8 @@ def facts(source: Source) -> Facts:
     state = status_word(status)
     if status == ExperimentStatus.EXPERIMENT_STATUS_RUNNING and report.running_seconds:
         state += f", {duration(report.running_seconds)}"
+    if source.experiment.HasField("ended_at"):
+        state += f", {moment(source.experiment.ended_at)}"
     ratio = result.sample_ratio
     split = ratio.verdict or "unknown"
     p = p_value(known(ratio, "p_value"))

@@ -22,11 +22,24 @@ class AutomaticAct(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUTOMATIC_ACT_PROMOTE: _ClassVar[AutomaticAct]
     AUTOMATIC_ACT_ROLLBACK: _ClassVar[AutomaticAct]
     AUTOMATIC_ACT_EXPIRE: _ClassVar[AutomaticAct]
+    AUTOMATIC_ACT_ADVANCE: _ClassVar[AutomaticAct]
+
+class AlertSeverity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ALERT_SEVERITY_UNSPECIFIED: _ClassVar[AlertSeverity]
+    ALERT_SEVERITY_INFO: _ClassVar[AlertSeverity]
+    ALERT_SEVERITY_WARNING: _ClassVar[AlertSeverity]
+    ALERT_SEVERITY_CRITICAL: _ClassVar[AlertSeverity]
 AUTOMATIC_ACT_UNSPECIFIED: AutomaticAct
 AUTOMATIC_ACT_CONTINUE: AutomaticAct
 AUTOMATIC_ACT_PROMOTE: AutomaticAct
 AUTOMATIC_ACT_ROLLBACK: AutomaticAct
 AUTOMATIC_ACT_EXPIRE: AutomaticAct
+AUTOMATIC_ACT_ADVANCE: AutomaticAct
+ALERT_SEVERITY_UNSPECIFIED: AlertSeverity
+ALERT_SEVERITY_INFO: AlertSeverity
+ALERT_SEVERITY_WARNING: AlertSeverity
+ALERT_SEVERITY_CRITICAL: AlertSeverity
 
 class Actor(_message.Message):
     __slots__ = ("name", "reason")
@@ -56,6 +69,36 @@ class UpdateExperimentRequest(_message.Message):
     actor: Actor
     def __init__(self, spec: _Optional[_Union[_experiment_pb2.ExperimentSpec, _Mapping]] = ..., revision: _Optional[int] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ...) -> None: ...
 
+class RerunExperimentRequest(_message.Message):
+    __slots__ = ("key", "organization", "spec", "actor")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    spec: _experiment_pb2.ExperimentSpec
+    actor: Actor
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., spec: _Optional[_Union[_experiment_pb2.ExperimentSpec, _Mapping]] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ...) -> None: ...
+
+class GetRegistrationRequest(_message.Message):
+    __slots__ = ("key", "organization")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
+
+class GetRegistrationResponse(_message.Message):
+    __slots__ = ("experiment", "verified", "differences")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    experiment: _experiment_pb2.Experiment
+    verified: bool
+    differences: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., verified: bool = ..., differences: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ChangeExperimentRequest(_message.Message):
     __slots__ = ("key", "organization", "actor")
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +108,53 @@ class ChangeExperimentRequest(_message.Message):
     organization: str
     actor: Actor
     def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ...) -> None: ...
+
+class ReweightExperimentRequest(_message.Message):
+    __slots__ = ("key", "organization", "weights", "actor", "validate_only")
+    class WeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    organization: str
+    weights: _containers.ScalarMap[str, str]
+    actor: Actor
+    validate_only: bool
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., weights: _Optional[_Mapping[str, str]] = ..., actor: _Optional[_Union[Actor, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
+
+class ReweightExperimentResponse(_message.Message):
+    __slots__ = ("experiment", "weights", "generation", "moved_buckets", "changed", "effective")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_FIELD_NUMBER: _ClassVar[int]
+    experiment: _experiment_pb2.Experiment
+    weights: _containers.RepeatedCompositeFieldContainer[VariantWeight]
+    generation: int
+    moved_buckets: int
+    changed: bool
+    effective: bool
+    def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., weights: _Optional[_Iterable[_Union[VariantWeight, _Mapping]]] = ..., generation: _Optional[int] = ..., moved_buckets: _Optional[int] = ..., changed: bool = ..., effective: bool = ...) -> None: ...
+
+class VariantWeight(_message.Message):
+    __slots__ = ("variant", "before", "after")
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    variant: str
+    before: str
+    after: str
+    def __init__(self, variant: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
 
 class CompleteExperimentRequest(_message.Message):
     __slots__ = ("key", "organization", "ship", "variant", "force", "actor")
@@ -355,6 +445,112 @@ class ListAuditEventsResponse(_message.Message):
     events: _containers.RepeatedCompositeFieldContainer[AuditEvent]
     next_page_token: str
     def __init__(self, events: _Optional[_Iterable[_Union[AuditEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Alert(_message.Message):
+    __slots__ = ("id", "organization", "experiment", "rule", "trigger", "severity", "metric", "variant", "value", "bound", "limit", "reason", "count", "since", "opened_at", "last_seen_at", "resolved_at")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    OPENED_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_AT_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_AT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    organization: str
+    experiment: str
+    rule: str
+    trigger: str
+    severity: AlertSeverity
+    metric: str
+    variant: str
+    value: float
+    bound: float
+    limit: float
+    reason: str
+    count: int
+    since: _timestamp_pb2.Timestamp
+    opened_at: _timestamp_pb2.Timestamp
+    last_seen_at: _timestamp_pb2.Timestamp
+    resolved_at: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., experiment: _Optional[str] = ..., rule: _Optional[str] = ..., trigger: _Optional[str] = ..., severity: _Optional[_Union[AlertSeverity, str]] = ..., metric: _Optional[str] = ..., variant: _Optional[str] = ..., value: _Optional[float] = ..., bound: _Optional[float] = ..., limit: _Optional[float] = ..., reason: _Optional[str] = ..., count: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_seen_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resolved_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListAlertsRequest(_message.Message):
+    __slots__ = ("organization", "experiment", "include_resolved", "severities", "page_size", "page_token")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_RESOLVED_FIELD_NUMBER: _ClassVar[int]
+    SEVERITIES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    experiment: str
+    include_resolved: bool
+    severities: _containers.RepeatedScalarFieldContainer[AlertSeverity]
+    page_size: int
+    page_token: str
+    def __init__(self, organization: _Optional[str] = ..., experiment: _Optional[str] = ..., include_resolved: bool = ..., severities: _Optional[_Iterable[_Union[AlertSeverity, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAlertsResponse(_message.Message):
+    __slots__ = ("alerts", "next_page_token")
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    alerts: _containers.RepeatedCompositeFieldContainer[Alert]
+    next_page_token: str
+    def __init__(self, alerts: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CheckAlertsRequest(_message.Message):
+    __slots__ = ("organization", "experiment")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    experiment: str
+    def __init__(self, organization: _Optional[str] = ..., experiment: _Optional[str] = ...) -> None: ...
+
+class AlertReading(_message.Message):
+    __slots__ = ("organization", "experiment", "rule", "trigger", "severity", "metric", "variant", "firing", "value", "bound", "limit", "level", "reason")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    FIRING_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    experiment: str
+    rule: str
+    trigger: str
+    severity: AlertSeverity
+    metric: str
+    variant: str
+    firing: bool
+    value: float
+    bound: float
+    limit: float
+    level: float
+    reason: str
+    def __init__(self, organization: _Optional[str] = ..., experiment: _Optional[str] = ..., rule: _Optional[str] = ..., trigger: _Optional[str] = ..., severity: _Optional[_Union[AlertSeverity, str]] = ..., metric: _Optional[str] = ..., variant: _Optional[str] = ..., firing: bool = ..., value: _Optional[float] = ..., bound: _Optional[float] = ..., limit: _Optional[float] = ..., level: _Optional[float] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CheckAlertsResponse(_message.Message):
+    __slots__ = ("readings",)
+    READINGS_FIELD_NUMBER: _ClassVar[int]
+    readings: _containers.RepeatedCompositeFieldContainer[AlertReading]
+    def __init__(self, readings: _Optional[_Iterable[_Union[AlertReading, _Mapping]]] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()

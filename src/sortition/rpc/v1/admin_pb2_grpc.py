@@ -46,6 +46,16 @@ class AdminStub(object):
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.UpdateExperimentRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.FromString,
                 _registered_method=True)
+        self.RerunExperiment = channel.unary_unary(
+                '/sortition.rpc.v1.Admin/RerunExperiment',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RerunExperimentRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.FromString,
+                _registered_method=True)
+        self.GetRegistration = channel.unary_unary(
+                '/sortition.rpc.v1.Admin/GetRegistration',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.GetRegistrationRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.GetRegistrationResponse.FromString,
+                _registered_method=True)
         self.StartExperiment = channel.unary_unary(
                 '/sortition.rpc.v1.Admin/StartExperiment',
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ChangeExperimentRequest.SerializeToString,
@@ -75,6 +85,11 @@ class AdminStub(object):
                 '/sortition.rpc.v1.Admin/ArchiveExperiment',
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ChangeExperimentRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.FromString,
+                _registered_method=True)
+        self.ReweightExperiment = channel.unary_unary(
+                '/sortition.rpc.v1.Admin/ReweightExperiment',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ReweightExperimentRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ReweightExperimentResponse.FromString,
                 _registered_method=True)
         self.GetExperiment = channel.unary_unary(
                 '/sortition.rpc.v1.Admin/GetExperiment',
@@ -136,6 +151,16 @@ class AdminStub(object):
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsResponse.FromString,
                 _registered_method=True)
+        self.ListAlerts = channel.unary_unary(
+                '/sortition.rpc.v1.Admin/ListAlerts',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAlertsRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAlertsResponse.FromString,
+                _registered_method=True)
+        self.CheckAlerts = channel.unary_unary(
+                '/sortition.rpc.v1.Admin/CheckAlerts',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.CheckAlertsRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.CheckAlertsResponse.FromString,
+                _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/sortition.rpc.v1.Admin/GetServerInfo',
                 request_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.GetServerInfoRequest.SerializeToString,
@@ -155,7 +180,21 @@ class AdminServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExperiment(self, request, context):
-        """Replaces the specification of a draft.
+        """Replaces the specification of a draft. Once it was started what it declares is registered: the error names each change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RerunExperiment(self, request, context):
+        """Opens a new run of a started experiment: a draft of its own, with assignments and data of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRegistration(self, request, context):
+        """What was registered when an experiment was started, and whether what is stored still says the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,6 +237,14 @@ class AdminServicer(object):
 
     def ArchiveExperiment(self, request, context):
         """Hides a completed or cancelled experiment from lists and from the hot path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReweightExperiment(self, request, context):
+        """Changes the weights of a running or paused experiment. Units that were exposed keep their variant. The same weights again
+        change nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,6 +334,20 @@ class AdminServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAlerts(self, request, context):
+        """What somebody was told of by the rules of alerts, newest first, filtered and paged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckAlerts(self, request, context):
+        """What every rule says now about running and paused experiments. Changes nothing and tells nobody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """About this sidecar.
         """
@@ -306,6 +367,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.UpdateExperiment,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.UpdateExperimentRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.SerializeToString,
+            ),
+            'RerunExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RerunExperiment,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.RerunExperimentRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.SerializeToString,
+            ),
+            'GetRegistration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRegistration,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.GetRegistrationRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.GetRegistrationResponse.SerializeToString,
             ),
             'StartExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.StartExperiment,
@@ -336,6 +407,11 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.ArchiveExperiment,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ChangeExperimentRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.SerializeToString,
+            ),
+            'ReweightExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReweightExperiment,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ReweightExperimentRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ReweightExperimentResponse.SerializeToString,
             ),
             'GetExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExperiment,
@@ -396,6 +472,16 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ListAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlerts,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAlertsRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAlertsResponse.SerializeToString,
+            ),
+            'CheckAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckAlerts,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.CheckAlertsRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_admin__pb2.CheckAlertsResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -458,6 +544,60 @@ class Admin(object):
             '/sortition.rpc.v1.Admin/UpdateExperiment',
             sortition_dot_rpc_dot_v1_dot_admin__pb2.UpdateExperimentRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerunExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Admin/RerunExperiment',
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.RerunExperimentRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRegistration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Admin/GetRegistration',
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.GetRegistrationRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.GetRegistrationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -620,6 +760,33 @@ class Admin(object):
             '/sortition.rpc.v1.Admin/ArchiveExperiment',
             sortition_dot_rpc_dot_v1_dot_admin__pb2.ChangeExperimentRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_experiment__pb2.Experiment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReweightExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Admin/ReweightExperiment',
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.ReweightExperimentRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.ReweightExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -944,6 +1111,60 @@ class Admin(object):
             '/sortition.rpc.v1.Admin/ListAuditEvents',
             sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Admin/ListAlerts',
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAlertsRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.ListAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Admin/CheckAlerts',
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.CheckAlertsRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_admin__pb2.CheckAlertsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from sortition.rpc.v1 import common_pb2 as _common_pb2
 from sortition.rpc.v1 import experiment_pb2 as _experiment_pb2
 from sortition.rpc.v1 import snapshot_pb2 as _snapshot_pb2
 from google.protobuf.internal import containers as _containers
@@ -21,6 +22,15 @@ class RecommendationKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECOMMENDATION_KIND_BELOW_MDE: _ClassVar[RecommendationKind]
     RECOMMENDATION_KIND_REGRESSION: _ClassVar[RecommendationKind]
     RECOMMENDATION_KIND_INVALID: _ClassVar[RecommendationKind]
+
+class EndingKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENDING_KIND_UNSPECIFIED: _ClassVar[EndingKind]
+    ENDING_KIND_SHIPPED: _ClassVar[EndingKind]
+    ENDING_KIND_ROLLED_BACK: _ClassVar[EndingKind]
+    ENDING_KIND_EXPIRED: _ClassVar[EndingKind]
+    ENDING_KIND_NOT_SHIPPED: _ClassVar[EndingKind]
+    ENDING_KIND_CANCELLED: _ClassVar[EndingKind]
 RECOMMENDATION_KIND_UNSPECIFIED: RecommendationKind
 RECOMMENDATION_KIND_NEED_MORE_DATA: RecommendationKind
 RECOMMENDATION_KIND_NOT_SIGNIFICANT: RecommendationKind
@@ -28,6 +38,12 @@ RECOMMENDATION_KIND_SHIP: RecommendationKind
 RECOMMENDATION_KIND_BELOW_MDE: RecommendationKind
 RECOMMENDATION_KIND_REGRESSION: RecommendationKind
 RECOMMENDATION_KIND_INVALID: RecommendationKind
+ENDING_KIND_UNSPECIFIED: EndingKind
+ENDING_KIND_SHIPPED: EndingKind
+ENDING_KIND_ROLLED_BACK: EndingKind
+ENDING_KIND_EXPIRED: EndingKind
+ENDING_KIND_NOT_SHIPPED: EndingKind
+ENDING_KIND_CANCELLED: EndingKind
 
 class AnalyzeRequest(_message.Message):
     __slots__ = ("key", "organization")
@@ -323,31 +339,55 @@ class GetStatusRequest(_message.Message):
     organization: str
     def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
 
+class Ending(_message.Message):
+    __slots__ = ("kind", "automatic", "variant", "forced", "taken_back", "reasons", "decision_id")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATIC_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    FORCED_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_BACK_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    kind: EndingKind
+    automatic: bool
+    variant: str
+    forced: bool
+    taken_back: bool
+    reasons: _containers.RepeatedScalarFieldContainer[str]
+    decision_id: str
+    def __init__(self, kind: _Optional[_Union[EndingKind, str]] = ..., automatic: bool = ..., variant: _Optional[str] = ..., forced: bool = ..., taken_back: bool = ..., reasons: _Optional[_Iterable[str]] = ..., decision_id: _Optional[str] = ...) -> None: ...
+
 class ExperimentReport(_message.Message):
-    __slots__ = ("experiment", "analysis", "progress", "running_seconds", "todo")
+    __slots__ = ("experiment", "analysis", "progress", "running_seconds", "todo", "ending")
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     ANALYSIS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     RUNNING_SECONDS_FIELD_NUMBER: _ClassVar[int]
     TODO_FIELD_NUMBER: _ClassVar[int]
+    ENDING_FIELD_NUMBER: _ClassVar[int]
     experiment: _experiment_pb2.Experiment
     analysis: AnalysisResult
     progress: float
     running_seconds: float
     todo: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., analysis: _Optional[_Union[AnalysisResult, _Mapping]] = ..., progress: _Optional[float] = ..., running_seconds: _Optional[float] = ..., todo: _Optional[_Iterable[str]] = ...) -> None: ...
+    ending: Ending
+    def __init__(self, experiment: _Optional[_Union[_experiment_pb2.Experiment, _Mapping]] = ..., analysis: _Optional[_Union[AnalysisResult, _Mapping]] = ..., progress: _Optional[float] = ..., running_seconds: _Optional[float] = ..., todo: _Optional[_Iterable[str]] = ..., ending: _Optional[_Union[Ending, _Mapping]] = ...) -> None: ...
 
 class ListStatusRequest(_message.Message):
-    __slots__ = ("organization", "statuses", "page_size", "page_token")
+    __slots__ = ("organization", "statuses", "page_size", "page_token", "subject", "since")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     STATUSES_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
     organization: str
     statuses: _containers.RepeatedScalarFieldContainer[_snapshot_pb2.ExperimentStatus]
     page_size: int
     page_token: str
-    def __init__(self, organization: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[_snapshot_pb2.ExperimentStatus, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    subject: _common_pb2.SubjectRef
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, organization: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[_snapshot_pb2.ExperimentStatus, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListStatusResponse(_message.Message):
     __slots__ = ("reports", "next_page_token")
@@ -356,6 +396,78 @@ class ListStatusResponse(_message.Message):
     reports: _containers.RepeatedCompositeFieldContainer[ExperimentReport]
     next_page_token: str
     def __init__(self, reports: _Optional[_Iterable[_Union[ExperimentReport, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SummarizeRequest(_message.Message):
+    __slots__ = ("organization", "subject", "since", "monthly_volume")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_VOLUME_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    subject: _common_pb2.SubjectRef
+    since: _timestamp_pb2.Timestamp
+    monthly_volume: float
+    def __init__(self, organization: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., monthly_volume: _Optional[float] = ...) -> None: ...
+
+class Summary(_message.Message):
+    __slots__ = ("drafts", "running", "paused", "finished", "won", "shipped", "rolled_back", "expired", "not_shipped", "cancelled", "archived", "success_rate", "success_interval", "confidence", "gains", "remarks")
+    DRAFTS_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    WON_FIELD_NUMBER: _ClassVar[int]
+    SHIPPED_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    NOT_SHIPPED_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_RATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    GAINS_FIELD_NUMBER: _ClassVar[int]
+    REMARKS_FIELD_NUMBER: _ClassVar[int]
+    drafts: int
+    running: int
+    paused: int
+    finished: int
+    won: int
+    shipped: int
+    rolled_back: int
+    expired: int
+    not_shipped: int
+    cancelled: int
+    archived: int
+    success_rate: float
+    success_interval: Interval
+    confidence: float
+    gains: _containers.RepeatedCompositeFieldContainer[Gain]
+    remarks: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, drafts: _Optional[int] = ..., running: _Optional[int] = ..., paused: _Optional[int] = ..., finished: _Optional[int] = ..., won: _Optional[int] = ..., shipped: _Optional[int] = ..., rolled_back: _Optional[int] = ..., expired: _Optional[int] = ..., not_shipped: _Optional[int] = ..., cancelled: _Optional[int] = ..., archived: _Optional[int] = ..., success_rate: _Optional[float] = ..., success_interval: _Optional[_Union[Interval, _Mapping]] = ..., confidence: _Optional[float] = ..., gains: _Optional[_Iterable[_Union[Gain, _Mapping]]] = ..., remarks: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Gain(_message.Message):
+    __slots__ = ("metric", "unit", "kind", "goal", "experiments", "unknown", "total", "interval", "monthly", "monthly_interval")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    unit: str
+    kind: _snapshot_pb2.MetricKind
+    goal: _experiment_pb2.Goal
+    experiments: int
+    unknown: int
+    total: float
+    interval: Interval
+    monthly: float
+    monthly_interval: Interval
+    def __init__(self, metric: _Optional[str] = ..., unit: _Optional[str] = ..., kind: _Optional[_Union[_snapshot_pb2.MetricKind, str]] = ..., goal: _Optional[_Union[_experiment_pb2.Goal, str]] = ..., experiments: _Optional[int] = ..., unknown: _Optional[int] = ..., total: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., monthly: _Optional[float] = ..., monthly_interval: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
 
 class GetSeriesRequest(_message.Message):
     __slots__ = ("key", "organization", "metric")

@@ -50,6 +50,11 @@ class AnalysisStub(object):
                 request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListStatusRequest.SerializeToString,
                 response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListStatusResponse.FromString,
                 _registered_method=True)
+        self.Summarize = channel.unary_unary(
+                '/sortition.rpc.v1.Analysis/Summarize',
+                request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.SummarizeRequest.SerializeToString,
+                response_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.Summary.FromString,
+                _registered_method=True)
         self.GetSeries = channel.unary_unary(
                 '/sortition.rpc.v1.Analysis/GetSeries',
                 request_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.GetSeriesRequest.SerializeToString,
@@ -107,6 +112,13 @@ class AnalysisServicer(object):
 
     def ListStatus(self, request, context):
         """Where many experiments stand, newest first, paged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Summarize(self, request, context):
+        """What came of all experiments together, from what was stored when each ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,6 +190,11 @@ def add_AnalysisServicer_to_server(servicer, server):
                     servicer.ListStatus,
                     request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListStatusRequest.FromString,
                     response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListStatusResponse.SerializeToString,
+            ),
+            'Summarize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Summarize,
+                    request_deserializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.SummarizeRequest.FromString,
+                    response_serializer=sortition_dot_rpc_dot_v1_dot_analysis__pb2.Summary.SerializeToString,
             ),
             'GetSeries': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSeries,
@@ -297,6 +314,33 @@ class Analysis(object):
             '/sortition.rpc.v1.Analysis/ListStatus',
             sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListStatusRequest.SerializeToString,
             sortition_dot_rpc_dot_v1_dot_analysis__pb2.ListStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Summarize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sortition.rpc.v1.Analysis/Summarize',
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.SummarizeRequest.SerializeToString,
+            sortition_dot_rpc_dot_v1_dot_analysis__pb2.Summary.FromString,
             options,
             channel_credentials,
             insecure,

@@ -180,7 +180,7 @@ class Decision(_message.Message):
     def __init__(self, min_samples: _Optional[int] = ..., max_samples: _Optional[int] = ..., confidence: _Optional[float] = ..., mde: _Optional[float] = ..., power: _Optional[float] = ..., max_days: _Optional[float] = ..., policy: _Optional[_Union[DecisionPolicy, str]] = ..., risk: _Optional[_Union[Risk, str]] = ..., looks: _Optional[_Iterable[int]] = ..., spending: _Optional[_Union[Spending, str]] = ..., spending_power: _Optional[float] = ..., correction: _Optional[_Union[Correction, str]] = ..., auto_promote: bool = ..., auto_rollback: bool = ..., expire: bool = ..., improvement_threshold: _Optional[float] = ..., min_effect_size: _Optional[float] = ..., max_regression: _Optional[float] = ...) -> None: ...
 
 class ExperimentSpec(_message.Message):
-    __slots__ = ("key", "organization", "subject", "name", "description", "hypothesis", "unit", "metrics", "variants", "decision", "external_assignment", "dimensions")
+    __slots__ = ("key", "organization", "subject", "name", "description", "hypothesis", "unit", "metrics", "variants", "decision", "external_assignment", "dimensions", "ramp")
     KEY_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +193,7 @@ class ExperimentSpec(_message.Message):
     DECISION_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_ASSIGNMENT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    RAMP_FIELD_NUMBER: _ClassVar[int]
     key: str
     organization: str
     subject: _common_pb2.SubjectRef
@@ -205,10 +206,100 @@ class ExperimentSpec(_message.Message):
     decision: Decision
     external_assignment: bool
     dimensions: _containers.RepeatedCompositeFieldContainer[Dimension]
-    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., hypothesis: _Optional[str] = ..., unit: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., external_assignment: bool = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ...) -> None: ...
+    ramp: Ramp
+    def __init__(self, key: _Optional[str] = ..., organization: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., hypothesis: _Optional[str] = ..., unit: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., variants: _Optional[_Iterable[_Union[Variant, _Mapping]]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., external_assignment: bool = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., ramp: _Optional[_Union[Ramp, _Mapping]] = ...) -> None: ...
+
+class Ramp(_message.Message):
+    __slots__ = ("steps",)
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[RampStep]
+    def __init__(self, steps: _Optional[_Iterable[_Union[RampStep, _Mapping]]] = ...) -> None: ...
+
+class RampStep(_message.Message):
+    __slots__ = ("treatment", "weights", "hold_hours")
+    class WeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TREATMENT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    HOLD_HOURS_FIELD_NUMBER: _ClassVar[int]
+    treatment: str
+    weights: _containers.ScalarMap[str, str]
+    hold_hours: float
+    def __init__(self, treatment: _Optional[str] = ..., weights: _Optional[_Mapping[str, str]] = ..., hold_hours: _Optional[float] = ...) -> None: ...
+
+class Peeks(_message.Message):
+    __slots__ = ("count", "early", "days", "first_at", "last_at")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_AT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    early: int
+    days: int
+    first_at: _timestamp_pb2.Timestamp
+    last_at: _timestamp_pb2.Timestamp
+    def __init__(self, count: _Optional[int] = ..., early: _Optional[int] = ..., days: _Optional[int] = ..., first_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Deviation(_message.Message):
+    __slots__ = ("at", "actor", "kind", "reason", "details")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    at: _timestamp_pb2.Timestamp
+    actor: str
+    kind: str
+    reason: str
+    details: _struct_pb2.Struct
+    def __init__(self, at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., kind: _Optional[str] = ..., reason: _Optional[str] = ..., details: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class Registration(_message.Message):
+    __slots__ = ("hash", "algorithm", "registered_at", "registered_by", "reason", "document", "stopping_rule", "horizon", "looks_planned", "peeks", "deviations")
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_AT_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_BY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    STOPPING_RULE_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_PLANNED_FIELD_NUMBER: _ClassVar[int]
+    PEEKS_FIELD_NUMBER: _ClassVar[int]
+    DEVIATIONS_FIELD_NUMBER: _ClassVar[int]
+    hash: str
+    algorithm: str
+    registered_at: _timestamp_pb2.Timestamp
+    registered_by: str
+    reason: str
+    document: str
+    stopping_rule: str
+    horizon: int
+    looks_planned: int
+    peeks: Peeks
+    deviations: _containers.RepeatedCompositeFieldContainer[Deviation]
+    def __init__(self, hash: _Optional[str] = ..., algorithm: _Optional[str] = ..., registered_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., registered_by: _Optional[str] = ..., reason: _Optional[str] = ..., document: _Optional[str] = ..., stopping_rule: _Optional[str] = ..., horizon: _Optional[int] = ..., looks_planned: _Optional[int] = ..., peeks: _Optional[_Union[Peeks, _Mapping]] = ..., deviations: _Optional[_Iterable[_Union[Deviation, _Mapping]]] = ...) -> None: ...
+
+class Run(_message.Message):
+    __slots__ = ("number", "of", "previous", "first")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    of: int
+    previous: str
+    first: str
+    def __init__(self, number: _Optional[int] = ..., of: _Optional[int] = ..., previous: _Optional[str] = ..., first: _Optional[str] = ...) -> None: ...
 
 class Experiment(_message.Message):
-    __slots__ = ("id", "spec", "status", "created_at", "started_at", "ended_at", "archived_at", "winner", "shipped_version", "spec_hash", "revision")
+    __slots__ = ("id", "spec", "status", "created_at", "started_at", "ended_at", "archived_at", "winner", "shipped_version", "spec_hash", "revision", "registration", "run")
     ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +311,8 @@ class Experiment(_message.Message):
     SHIPPED_VERSION_FIELD_NUMBER: _ClassVar[int]
     SPEC_HASH_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    REGISTRATION_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     id: str
     spec: ExperimentSpec
     status: _snapshot_pb2.ExperimentStatus
@@ -231,4 +324,6 @@ class Experiment(_message.Message):
     shipped_version: int
     spec_hash: str
     revision: int
-    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[ExperimentSpec, _Mapping]] = ..., status: _Optional[_Union[_snapshot_pb2.ExperimentStatus, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., archived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., winner: _Optional[str] = ..., shipped_version: _Optional[int] = ..., spec_hash: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    registration: Registration
+    run: Run
+    def __init__(self, id: _Optional[str] = ..., spec: _Optional[_Union[ExperimentSpec, _Mapping]] = ..., status: _Optional[_Union[_snapshot_pb2.ExperimentStatus, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., archived_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., winner: _Optional[str] = ..., shipped_version: _Optional[int] = ..., spec_hash: _Optional[str] = ..., revision: _Optional[int] = ..., registration: _Optional[_Union[Registration, _Mapping]] = ..., run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from sortition.rpc.v1 import common_pb2 as sortition_dot_rpc_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsortition/rpc/v1/snapshot.proto\x12\x10sortition.rpc.v1\x1a\x1dsortition/rpc/v1/common.proto\"B\n\x08Snapshot\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\x81\x01\n\x0fSnapshotContent\x12\x33\n\x08subjects\x18\x01 \x03(\x0b\x32!.sortition.rpc.v1.SnapshotSubject\x12\x39\n\x0b\x65xperiments\x18\x02 \x03(\x0b\x32$.sortition.rpc.v1.SnapshotExperiment\"s\n\x0fSnapshotSubject\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12)\n\x03ref\x18\x02 \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\x0c\"\xb1\x03\n\x12SnapshotExperiment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12-\n\x07subject\x18\x04 \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\x12\x32\n\x06status\x18\x05 \x01(\x0e\x32\".sortition.rpc.v1.ExperimentStatus\x12\x1b\n\x13\x65xternal_assignment\x18\x06 \x01(\x08\x12\x33\n\x08variants\x18\x07 \x03(\x0b\x32!.sortition.rpc.v1.SnapshotVariant\x12\x31\n\x07metrics\x18\x08 \x03(\x0b\x32 .sortition.rpc.v1.SnapshotMetric\x12\x39\n\x0b\x61llocations\x18\t \x03(\x0b\x32$.sortition.rpc.v1.SnapshotAllocation\x12\x37\n\ndimensions\x18\n \x03(\x0b\x32#.sortition.rpc.v1.SnapshotDimension\x12\x10\n\x08\x64\x65\x63lared\x18\x0b \x01(\x0c\"1\n\x11SnapshotDimension\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06levels\x18\x02 \x03(\t\"@\n\x0fSnapshotVariant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontrol\x18\x02 \x01(\x08\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\x0c\"\xe8\x01\n\x0eSnapshotMetric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.sortition.rpc.v1.MetricKind\x12\x10\n\x03min\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07\x63\x61p_min\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07\x63\x61p_max\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\tquantiles\x18\x07 \x01(\x08\x12\x11\n\tcovariate\x18\x08 \x01(\x08\x42\x06\n\x04_minB\x06\n\x04_maxB\n\n\x08_cap_minB\n\n\x08_cap_max\"W\n\x12SnapshotAllocation\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12-\n\x06ranges\x18\x02 \x03(\x0b\x32\x1d.sortition.rpc.v1.BucketRange\"+\n\x0b\x42ucketRange\x12\x0b\n\x03\x65nd\x18\x01 \x01(\r\x12\x0f\n\x07variant\x18\x02 \x01(\r*\xd1\x01\n\x10\x45xperimentStatus\x12!\n\x1d\x45XPERIMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPERIMENT_STATUS_DRAFT\x10\x01\x12\x1d\n\x19\x45XPERIMENT_STATUS_RUNNING\x10\x02\x12\x1c\n\x18\x45XPERIMENT_STATUS_PAUSED\x10\x03\x12\x1f\n\x1b\x45XPERIMENT_STATUS_COMPLETED\x10\x04\x12\x1f\n\x1b\x45XPERIMENT_STATUS_CANCELLED\x10\x05*\xa5\x01\n\nMetricKind\x12\x1b\n\x17METRIC_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12METRIC_KIND_BINARY\x10\x01\x12\x1a\n\x16METRIC_KIND_CONTINUOUS\x10\x02\x12\x18\n\x14METRIC_KIND_DURATION\x10\x03\x12\x15\n\x11METRIC_KIND_COUNT\x10\x04\x12\x15\n\x11METRIC_KIND_RATIO\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsortition/rpc/v1/snapshot.proto\x12\x10sortition.rpc.v1\x1a\x1dsortition/rpc/v1/common.proto\"B\n\x08Snapshot\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x14\n\x0c\x63ontent_hash\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"\x81\x01\n\x0fSnapshotContent\x12\x33\n\x08subjects\x18\x01 \x03(\x0b\x32!.sortition.rpc.v1.SnapshotSubject\x12\x39\n\x0b\x65xperiments\x18\x02 \x03(\x0b\x32$.sortition.rpc.v1.SnapshotExperiment\"s\n\x0fSnapshotSubject\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12)\n\x03ref\x18\x02 \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\x0c\"\xea\x03\n\x12SnapshotExperiment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12-\n\x07subject\x18\x04 \x01(\x0b\x32\x1c.sortition.rpc.v1.SubjectRef\x12\x32\n\x06status\x18\x05 \x01(\x0e\x32\".sortition.rpc.v1.ExperimentStatus\x12\x1b\n\x13\x65xternal_assignment\x18\x06 \x01(\x08\x12\x33\n\x08variants\x18\x07 \x03(\x0b\x32!.sortition.rpc.v1.SnapshotVariant\x12\x31\n\x07metrics\x18\x08 \x03(\x0b\x32 .sortition.rpc.v1.SnapshotMetric\x12\x39\n\x0b\x61llocations\x18\t \x03(\x0b\x32$.sortition.rpc.v1.SnapshotAllocation\x12\x37\n\ndimensions\x18\n \x03(\x0b\x32#.sortition.rpc.v1.SnapshotDimension\x12\x10\n\x08\x64\x65\x63lared\x18\x0b \x01(\x0c\x12\x37\n\tannounced\x18\x0c \x01(\x0b\x32$.sortition.rpc.v1.SnapshotAllocation\"1\n\x11SnapshotDimension\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06levels\x18\x02 \x03(\t\"@\n\x0fSnapshotVariant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontrol\x18\x02 \x01(\x08\x12\x0e\n\x06\x63onfig\x18\x03 \x01(\x0c\"\xe8\x01\n\x0eSnapshotMetric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.sortition.rpc.v1.MetricKind\x12\x10\n\x03min\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07\x63\x61p_min\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x14\n\x07\x63\x61p_max\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\tquantiles\x18\x07 \x01(\x08\x12\x11\n\tcovariate\x18\x08 \x01(\x08\x42\x06\n\x04_minB\x06\n\x04_maxB\n\n\x08_cap_minB\n\n\x08_cap_max\"W\n\x12SnapshotAllocation\x12\x12\n\ngeneration\x18\x01 \x01(\r\x12-\n\x06ranges\x18\x02 \x03(\x0b\x32\x1d.sortition.rpc.v1.BucketRange\"+\n\x0b\x42ucketRange\x12\x0b\n\x03\x65nd\x18\x01 \x01(\r\x12\x0f\n\x07variant\x18\x02 \x01(\r*\xd1\x01\n\x10\x45xperimentStatus\x12!\n\x1d\x45XPERIMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPERIMENT_STATUS_DRAFT\x10\x01\x12\x1d\n\x19\x45XPERIMENT_STATUS_RUNNING\x10\x02\x12\x1c\n\x18\x45XPERIMENT_STATUS_PAUSED\x10\x03\x12\x1f\n\x1b\x45XPERIMENT_STATUS_COMPLETED\x10\x04\x12\x1f\n\x1b\x45XPERIMENT_STATUS_CANCELLED\x10\x05*\xa5\x01\n\nMetricKind\x12\x1b\n\x17METRIC_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12METRIC_KIND_BINARY\x10\x01\x12\x1a\n\x16METRIC_KIND_CONTINUOUS\x10\x02\x12\x18\n\x14METRIC_KIND_DURATION\x10\x03\x12\x15\n\x11METRIC_KIND_COUNT\x10\x04\x12\x15\n\x11METRIC_KIND_RATIO\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sortition.rpc.v1.snapshot_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPERIMENTSTATUS']._serialized_start=1324
-  _globals['_EXPERIMENTSTATUS']._serialized_end=1533
-  _globals['_METRICKIND']._serialized_start=1536
-  _globals['_METRICKIND']._serialized_end=1701
+  _globals['_EXPERIMENTSTATUS']._serialized_start=1381
+  _globals['_EXPERIMENTSTATUS']._serialized_end=1590
+  _globals['_METRICKIND']._serialized_start=1593
+  _globals['_METRICKIND']._serialized_end=1758
   _globals['_SNAPSHOT']._serialized_start=84
   _globals['_SNAPSHOT']._serialized_end=150
   _globals['_SNAPSHOTCONTENT']._serialized_start=153
@@ -43,15 +43,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOTSUBJECT']._serialized_start=284
   _globals['_SNAPSHOTSUBJECT']._serialized_end=399
   _globals['_SNAPSHOTEXPERIMENT']._serialized_start=402
-  _globals['_SNAPSHOTEXPERIMENT']._serialized_end=835
-  _globals['_SNAPSHOTDIMENSION']._serialized_start=837
-  _globals['_SNAPSHOTDIMENSION']._serialized_end=886
-  _globals['_SNAPSHOTVARIANT']._serialized_start=888
-  _globals['_SNAPSHOTVARIANT']._serialized_end=952
-  _globals['_SNAPSHOTMETRIC']._serialized_start=955
-  _globals['_SNAPSHOTMETRIC']._serialized_end=1187
-  _globals['_SNAPSHOTALLOCATION']._serialized_start=1189
-  _globals['_SNAPSHOTALLOCATION']._serialized_end=1276
-  _globals['_BUCKETRANGE']._serialized_start=1278
-  _globals['_BUCKETRANGE']._serialized_end=1321
+  _globals['_SNAPSHOTEXPERIMENT']._serialized_end=892
+  _globals['_SNAPSHOTDIMENSION']._serialized_start=894
+  _globals['_SNAPSHOTDIMENSION']._serialized_end=943
+  _globals['_SNAPSHOTVARIANT']._serialized_start=945
+  _globals['_SNAPSHOTVARIANT']._serialized_end=1009
+  _globals['_SNAPSHOTMETRIC']._serialized_start=1012
+  _globals['_SNAPSHOTMETRIC']._serialized_end=1244
+  _globals['_SNAPSHOTALLOCATION']._serialized_start=1246
+  _globals['_SNAPSHOTALLOCATION']._serialized_end=1333
+  _globals['_BUCKETRANGE']._serialized_start=1335
+  _globals['_BUCKETRANGE']._serialized_end=1378
 # @@protoc_insertion_point(module_scope)

@@ -69,7 +69,7 @@ class SnapshotSubject(_message.Message):
     def __init__(self, organization: _Optional[str] = ..., ref: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., version: _Optional[int] = ..., config: _Optional[bytes] = ...) -> None: ...
 
 class SnapshotExperiment(_message.Message):
-    __slots__ = ("id", "organization", "key", "subject", "status", "external_assignment", "variants", "metrics", "allocations", "dimensions", "declared")
+    __slots__ = ("id", "organization", "key", "subject", "status", "external_assignment", "variants", "metrics", "allocations", "dimensions", "declared", "announced")
     ID_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,7 @@ class SnapshotExperiment(_message.Message):
     ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     DECLARED_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCED_FIELD_NUMBER: _ClassVar[int]
     id: str
     organization: str
     key: str
@@ -92,7 +93,8 @@ class SnapshotExperiment(_message.Message):
     allocations: _containers.RepeatedCompositeFieldContainer[SnapshotAllocation]
     dimensions: _containers.RepeatedCompositeFieldContainer[SnapshotDimension]
     declared: bytes
-    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., key: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., status: _Optional[_Union[ExperimentStatus, str]] = ..., external_assignment: bool = ..., variants: _Optional[_Iterable[_Union[SnapshotVariant, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[SnapshotMetric, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[SnapshotAllocation, _Mapping]]] = ..., dimensions: _Optional[_Iterable[_Union[SnapshotDimension, _Mapping]]] = ..., declared: _Optional[bytes] = ...) -> None: ...
+    announced: SnapshotAllocation
+    def __init__(self, id: _Optional[str] = ..., organization: _Optional[str] = ..., key: _Optional[str] = ..., subject: _Optional[_Union[_common_pb2.SubjectRef, _Mapping]] = ..., status: _Optional[_Union[ExperimentStatus, str]] = ..., external_assignment: bool = ..., variants: _Optional[_Iterable[_Union[SnapshotVariant, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[SnapshotMetric, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[SnapshotAllocation, _Mapping]]] = ..., dimensions: _Optional[_Iterable[_Union[SnapshotDimension, _Mapping]]] = ..., declared: _Optional[bytes] = ..., announced: _Optional[_Union[SnapshotAllocation, _Mapping]] = ...) -> None: ...
 
 class SnapshotDimension(_message.Message):
     __slots__ = ("name", "levels")
