@@ -2,7 +2,9 @@
 #   make demo     agents run an experiment on themselves
 #   make test     every test
 #   make check    format, lint, types, layers, generated code, stub
-#   make bench    the figures of the README
+#   make bench    everything side by side in one run; writes docs/performance.md
+#   make bench-core          the core alone
+#   make bench-compare       whether a change made something slower: BASE=main
 #   make oracles  asks independent engines again what the tests compare with
 #   make simulate           experiments by the thousand: how often the methods are wrong
 #   make simulate-alerts     weeks in which nothing differs: how often anybody is alerted
@@ -20,7 +22,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 export VIRTUAL_ENV := $(abspath $(VENV))
 CRATES := --package sortition-core --package sortition-server --package sortition-codegen
 
-.PHONY: build demo test check bench bench-core oracles faults mutants simulate simulate-alerts simulate-crashes simulate-mutants format proto lock audit clean
+.PHONY: build demo test check bench bench-core bench-compare oracles faults mutants simulate simulate-alerts simulate-crashes simulate-mutants format proto lock audit clean
 
 build: $(VENV)/.built
 
@@ -47,9 +49,23 @@ test: build
 check: build
 	$(BIN)/python tools/check.py
 
-bench: build $(VENV)/.oracles
+# make bench BENCH='-k lane' measures a part of it again, and leaves the rest of the document as it was.
+bench: build $(VENV)/.oracles $(VENV)/.peers
 	$(PIP) install --group bench
-	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-only $(BENCH)
+	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-only --keep $(BENCH)
+
+# SDKs with many dependencies of their own, and none that sortition has; one that does not install is left out.
+$(VENV)/.peers: benches/peers.txt
+	test -x $(VENV)/peers/bin/python || $(PYTHON) -m venv $(VENV)/peers
+	for peer in $$(grep -v '^#' benches/peers.txt); do \
+	  PIP_CONSTRAINT= $(VENV)/peers/bin/python -m pip --quiet --disable-pip-version-check install $$peer \
+	    || echo "$$peer does not install here"; done
+	@touch $@
+
+# make bench-compare BASE=main COMPARE='--rounds 20 --without-servers'
+bench-compare: build
+	@test -n '$(BASE)' || { echo "say what to compare with: make bench-compare BASE=main"; exit 2; }
+	PYTHONPATH=src:benches $(BIN)/python benches/compare.py $(BASE) $(COMPARE)
 
 # Engines that other versions or a compiler are needed for are left out where they do not install.
 $(VENV)/.oracles: tests/known_answers/oracles.txt

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 
-from load import pin
+from load import begin, end
 from sortition.locations import endpoint_file
 from sortition.model import ExperimentSpec, validate
 from sortition.model.wire import spec_to_proto
@@ -49,27 +49,42 @@ def sidecar(state: Path, core: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def running_sidecar(state: Path, core: int = 0, *flags: str) -> Iterator[tuple[int, str]]:
-    """Runs a sidecar whose experiment runs; gives its process and its address."""
-    command = [sys.executable, "-m", "sortition", "serve", "--state-dir", str(state), "--listen", "127.0.0.1:0", *flags]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=lambda: pin(core))
+def bare_sidecar(state: Path, core: int | None = 0, *flags: str, tree: Path | None = None) -> Iterator[tuple[int, str]]:
+    """Runs a sidecar with what its state directory holds; gives its process and its address.
+
+    Args:
+        state: The directory; made where there is none.
+        core: Where it runs; None for any.
+        flags: More of the command line.
+        tree: Whose source it runs; what is imported here when None.
+    """
+    serve = [sys.executable, "-m", "sortition", "serve", "--state-dir", str(state), "--listen", "127.0.0.1:0", *flags]
+    process = begin(serve, core, path=[str(tree / "src")] if tree else (), stderr=subprocess.DEVNULL)
     try:
-        address = _address(state, process)
+        yield process.pid, _address(state, process)
+    finally:
+        process.terminate()
+        end(process)
+
+
+@contextmanager
+def running_sidecar(
+    state: Path, core: int | None = 0, *flags: str, tree: Path | None = None
+) -> Iterator[tuple[int, str]]:
+    """Runs a sidecar whose experiment runs; gives its process and its address."""
+    with bare_sidecar(state, core, *flags, tree=tree) as (pid, address):
         with grpc.insecure_channel(address) as channel:
             admin = admin_pb2_grpc.AdminStub(channel)
             admin.CreateExperiment(admin_pb2.CreateExperimentRequest(spec=spec_to_proto(bench_spec())), timeout=30)
             admin.StartExperiment(admin_pb2.ChangeExperimentRequest(key=KEY), timeout=30)
-        yield process.pid, address
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+        yield pid, address
 
 
 def _address(state: Path, process: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, "the sidecar ended before it listened"
-        if endpoint_file(state).exists():
-            return endpoint_file(state).read_text().strip()
-        time.sleep(0.05)
+        if endpoint_file(state).exists() and (address := endpoint_file(state).read_text().strip()):
+            return address
+        time.sleep(0.002)
     raise TimeoutError("the sidecar did not listen within 60 s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from load import Figures, begin_load, build_loadgen, end_load, write_messages
@@ -13,12 +14,14 @@ from table import Table
 from test_server import ASSIGN, RECORD, assign_request, record_request
 
 ROUNDS = 3
-SECONDS = 4.0
+SECONDS = 2.0
 # More callers than this add nothing to what is answered.
 PEAK = 32
 OVERLOAD = 10 * PEAK
 # What the server's RetryInfo says.
 PAUSE_MS = 1000
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_overload(benchmark: BenchmarkFixture, tmp_path: Path, table: Table) -> None:
@@ -80,7 +83,7 @@ def test_overload(benchmark: BenchmarkFixture, tmp_path: Path, table: Table) -> 
         "refused",
         [max(1.0, each.refused / SECONDS) for each in recorded],
         unit="requests/s",
-        target="1",
+        target="≥ 1",
     )
     table.add(
         "Overload, memory grown by",

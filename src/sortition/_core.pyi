@@ -4,7 +4,7 @@ Import it through `sortition.core`. Every error it raises is one of `sortition.e
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypedDict, final, type_check_only
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "LIMITS",
     "SUB_SKETCHES",
     "UNIT_BUCKETS",
+    "Assigner",
     "Assignment",
     "Cell",
     "CellDelta",
@@ -314,8 +315,27 @@ class SealedBatch:
     def exposures(self) -> list[Exposure]: ...
 
 @final
+class Assigner:
+    """Assigns units of one organization, by whichever engine is there."""
+
+    def __new__(
+        cls, organization: str, otherwise: Callable[[str, str, bool], Assignment], *, exposes: bool
+    ) -> Assigner:
+        """Makes one without an engine.
+
+        Args:
+            organization: Who owns the experiments.
+            otherwise: Answers while there is no engine: experiment, unit, and whether to expose.
+            exposes: Whether a unit may be exposed at all.
+        """
+    def aim(self, engine: Engine | None) -> None:
+        """Says which engine answers from now on; None for `otherwise`. Takes no lock."""
+    def assign_unit(self, experiment: str, unit: str, *, expose: bool = True) -> Assignment:
+        """Assigns one unit with nothing around it, for loops that count nanoseconds; see `Engine.assign_unit`."""
+
+@final
 class Assignment:
-    """One unit's variant, from `Engine.assign_unit`."""
+    """One unit's variant; what does not depend on the unit is the same object for all units of an arm."""
 
     @property
     def experiment(self) -> str | None: ...
@@ -488,9 +508,7 @@ class Engine:
 
         Every unit gets the control and none is exposed; the snapshot keeps its version and its hash.
         """
-    def keep_units(
-        self, experiment_id: str, through: int, hashes: bytes, variants: bytes, generations: bytes
-    ) -> None:
+    def keep_units(self, experiment_id: str, through: int, hashes: bytes, variants: bytes, generations: bytes) -> None:
         """Takes the units that were exposed under allocations before number `through`, and lets that one decide here.
 
         Until then the allocation before decides, and nobody in a bucket that a later one moves is exposed. What was

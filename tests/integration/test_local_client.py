@@ -143,8 +143,12 @@ CHILD = """
         # It waits to be shipped when the children are made, and is not theirs.
         with client.assign(experiment={key!r}, unit="of-the-parent") as trial:
             trial.record(time=1.0)
+        client.assign_unit({key!r}, "of-the-parent")
+    # Kept over the fork, it is the method of another process's engine no more.
+    kept = client.assign_unit
     def work(who):
         for number in range(20):
+            assert kept({key!r}, f"{{who}}-{{number}}-kept").exposed
             with client.assign(experiment={key!r}, unit=f"{{who}}-{{number}}") as trial:
                 trial.record(time=1.0)
     children = []
@@ -170,7 +174,7 @@ def test_forks_have_their_own_and_everything_arrives_once(sidecar: tuple[Service
     done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     counted = counters(stubs)
-    assert counted["exposures"] == 80 + used
+    assert counted["exposures"] == 160 + used
     assert counted["observations"] == 80 + used
     # The parent and each child are told apart.
     assert counted["dedup_clients"] == 4

@@ -2,6 +2,9 @@
 #![allow(missing_docs)]
 
 use std::hint::black_box;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -11,10 +14,10 @@ use sortition_core::assign::{Question, Target};
 use sortition_core::engine::Engine;
 use sortition_core::limits::Limits;
 use sortition_core::wire::v1::{
-    AssignRequest, BucketRange, Delivery, ExperimentStatus, MetricKind, Observation, Outcome,
-    RecordBatchRequest, RecordRequest, Snapshot, SnapshotAllocation, SnapshotContent,
-    SnapshotExperiment, SnapshotMetric, SnapshotSubject, SnapshotVariant, SubjectRef,
-    assign_request, observation,
+    AssignBatchRequest, AssignRequest, BucketRange, Delivery, ExperimentStatus, MetricKind,
+    Observation, Outcome, RecordBatchRequest, RecordRequest, Snapshot, SnapshotAllocation,
+    SnapshotContent, SnapshotExperiment, SnapshotMetric, SnapshotSubject, SnapshotVariant,
+    SubjectRef, assign_request, observation,
 };
 
 const NOW: i64 = 20_455 * 86_400_000;
@@ -130,7 +133,14 @@ fn assigning(criterion: &mut Criterion) {
         criterion.bench_function(
             &format!("assign in process, {experiments} experiments"),
             |bench| {
-                bench.iter(|| engine.assign(black_box(&question), true, || NOW));
+                bench.iter(|| {
+                    engine.assign(
+                        black_box(&question),
+                        true,
+                        || NOW,
+                        |_, decision, exposed| (decision, exposed),
+                    )
+                });
             },
         );
         let mut number = 0;
@@ -147,6 +157,7 @@ fn assigning(criterion: &mut Criterion) {
                         },
                         true,
                         || NOW,
+                        |_, decision, exposed| (decision, exposed),
                     );
                     if number % 100_000 == 0 {
                         let batch = engine.seal().ok().flatten();
@@ -157,6 +168,22 @@ fn assigning(criterion: &mut Criterion) {
             },
         );
     }
+}
+
+fn assigning_batches(criterion: &mut Criterion) {
+    let Ok(engine) = engine(1) else { return };
+    let requests = (0..100).map(|number| AssignRequest {
+        target: Some(assign_request::Target::Experiment("experiment-0".into())),
+        unit: format!("session-{number:012}"),
+        ..AssignRequest::default()
+    });
+    let request = AssignBatchRequest {
+        requests: requests.collect(),
+    };
+    let request = request.encode_to_vec();
+    criterion.bench_function("assign a batch of 100 units", |bench| {
+        bench.iter(|| engine.assign_batch_message(black_box(&request), NOW));
+    });
 }
 
 fn recording(criterion: &mut Criterion) {
@@ -217,5 +244,79 @@ fn loading(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, assigning, recording, loading);
+/// Returns the time that this thread had a processor, in nanoseconds; other processes do not show in it.
+fn busy_ns() -> u64 {
+    // Which the kernel adds up when threads take turns.
+    thread::yield_now();
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let busy = told.split(' ').next().and_then(|busy| busy.parse().ok());
+    busy.unwrap_or_default()
+}
+
+/// What a call costs while another thread does the same: what they wait for each other shows as time that a call takes more.
+fn together(criterion: &mut Criterion) {
+    let Ok(engine) = engine(1).map(Arc::new) else {
+        return;
+    };
+    let record = |thread: usize| {
+        let request = RecordRequest {
+            outcome: Some(outcome(&format!("session-{thread:012}"))),
+            delivery: None,
+        };
+        request.encode_to_vec()
+    };
+    let assign = |thread: usize| {
+        let request = AssignRequest {
+            target: Some(assign_request::Target::Experiment("experiment-0".into())),
+            unit: format!("session-{thread:012}"),
+            ..AssignRequest::default()
+        };
+        request.encode_to_vec()
+    };
+    for threads in [1, 2] {
+        let mut measured =
+            |name: &str, call: &(dyn Fn(usize) -> Box<dyn FnMut() + Send> + Sync)| {
+                let name = format!("{name}, {threads} threads, time of a processor");
+                criterion.bench_function(&name, |bench| {
+                    bench.iter_custom(|count| {
+                        let start = Barrier::new(threads);
+                        let busy: u64 = thread::scope(|scope| {
+                            let run = |thread| {
+                                let (start, mut call) = (&start, call(thread));
+                                scope.spawn(move || {
+                                    start.wait();
+                                    let begin = busy_ns();
+                                    (0..count).for_each(|_| call());
+                                    busy_ns() - begin
+                                })
+                            };
+                            let running: Vec<_> = (0..threads).map(run).collect();
+                            running
+                                .into_iter()
+                                .filter_map(|running| running.join().ok())
+                                .sum()
+                        });
+                        Duration::from_nanos(busy / threads as u64)
+                    });
+                });
+            };
+        measured("record three observations", &|thread| {
+            let (engine, request) = (Arc::clone(&engine), record(thread));
+            Box::new(move || drop(black_box(engine.record_message(&request, NOW))))
+        });
+        measured("assign a message", &|thread| {
+            let (engine, request) = (Arc::clone(&engine), assign(thread));
+            Box::new(move || drop(black_box(engine.assign_message(&request, NOW))))
+        });
+    }
+}
+
+criterion_group!(
+    benches,
+    assigning,
+    assigning_batches,
+    recording,
+    together,
+    loading
+);
 criterion_main!(benches);

@@ -18,7 +18,12 @@ pub enum Target<'a> {
     /// The key of an experiment.
     Experiment(&'a str),
     /// A subject.
-    Subject(&'a SubjectRef),
+    Subject {
+        /// Its kind.
+        kind: &'a str,
+        /// Its id.
+        id: &'a str,
+    },
     /// The first subject with a running experiment, else with a paused one, else the first that is known.
     AnyOf(&'a [SubjectRef]),
 }
@@ -144,13 +149,12 @@ impl Compiled {
                     _ => Place::Subject(experiment.subject),
                 })
             }
-            Some(Target::Subject(subject)) => {
-                if !check_subject(&format_args!("{at}subject"), subject, problems, limits) {
+            Some(Target::Subject { kind, id }) => {
+                if !check_subject(&format_args!("{at}subject"), (kind, id), problems, limits) {
                     return None;
                 }
-                let Some(index) = self.find_subject(organization, &subject.kind, &subject.id)
-                else {
-                    problems.missing(format!("{at}subject"), unknown(subject, organization));
+                let Some(index) = self.find_subject(organization, kind, id) else {
+                    problems.missing(format!("{at}subject"), unknown((kind, id), organization));
                     return None;
                 };
                 Some(Place::Subject(index))
@@ -191,7 +195,7 @@ impl Compiled {
         for (index, subject) in subjects.iter().enumerate() {
             fine &= check_subject(
                 &format_args!("{at}any_of.subjects[{index}]"),
-                subject,
+                (&subject.kind, &subject.id),
                 problems,
                 limits,
             );
@@ -211,7 +215,7 @@ impl Compiled {
         if chosen.is_none() {
             let why = format!(
                 "none of them is known; the first: {}",
-                unknown(&subjects[0], organization)
+                unknown((&subjects[0].kind, &subjects[0].id), organization)
             );
             problems.missing(format!("{at}any_of.subjects"), why);
         }
@@ -320,15 +324,12 @@ pub fn organization(name: &str) -> &str {
 /// Adds what is wrong with the form of a subject's name; returns whether nothing is.
 fn check_subject(
     at: &fmt::Arguments,
-    subject: &SubjectRef,
+    (kind, id): (&str, &str),
     problems: &mut Problems,
     limits: &Limits,
 ) -> bool {
     let mut fine = true;
-    for (name, value, limit) in [
-        ("kind", &subject.kind, KIND_BYTES),
-        ("id", &subject.id, limits.key_bytes),
-    ] {
+    for (name, value, limit) in [("kind", kind, KIND_BYTES), ("id", id, limits.key_bytes)] {
         if value.is_empty() || value.len() > limit {
             problems.invalid(
                 format!("{at}.{name}"),
@@ -347,10 +348,7 @@ fn elsewhere(key: &str) -> String {
     )
 }
 
-fn unknown(subject: &SubjectRef, organization: &str) -> String {
+fn unknown((kind, id): (&str, &str), organization: &str) -> String {
     let organization: String = organization.chars().take(64).collect();
-    format!(
-        "no subject {}/{} in organization {organization:?}",
-        subject.kind, subject.id
-    )
+    format!("no subject {kind}/{id} in organization {organization:?}")
 }

@@ -285,6 +285,7 @@ impl Cell {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::hash::{unit_seed, unit_slot};

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex};
 
 use crate::aggregate::{Aggregate, CellDelta, Step};
 use crate::assign::{At, Decision, Question};
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::exposure::Exposure;
 use crate::flush::Flush;
 use crate::forward::Outbound;
+use crate::gate::Gate;
 use crate::hash::ExposureKey;
 use crate::limits::Limits;
 use crate::log::{self, Fs, Log, Recovery};
@@ -53,7 +54,7 @@ pub struct Engine {
     counters: Counters,
     pub(crate) log: Option<Log>,
     /// Held by each call while it is appended and applied, and by nobody while a batch is closed: so a batch is a range of records.
-    pub(crate) gate: RwLock<()>,
+    pub(crate) gate: Gate,
     /// Whether segments are to be removed that could not be.
     pub(crate) uncut: AtomicBool,
     /// Where what was exposed and recorded goes instead of into cells: see [`Engine::forwarding`].
@@ -153,7 +154,7 @@ impl Engine {
             flush: Mutex::new(flush),
             counters: Counters::default(),
             log,
-            gate: RwLock::new(()),
+            gate: Gate::default(),
             uncut: AtomicBool::new(false),
             outbound: None,
         })
@@ -282,23 +283,28 @@ impl Engine {
         self.counters.add(counter, more);
     }
 
-    /// Assigns one unit, and exposes it if asked to and possible; returns the decision, the snapshot that it is of, and whether it
-    /// counts as an exposure. The time is asked for only if it is needed.
+    /// Assigns one unit, and exposes it if asked to and possible; returns what `read` makes of the snapshot, its decision, and whether
+    /// that counts as an exposure. The time is asked for only if it is needed.
+    ///
+    /// The snapshot is lent and not counted: all threads would write to the one count.
     ///
     /// # Errors
     /// `NotReady`; `InvalidArgument`, `NotFound` or `FailedPrecondition` with every violation.
-    pub fn assign(
+    pub fn assign<T>(
         &self,
         question: &Question,
         expose: bool,
         now_ms: impl FnOnce() -> i64,
-    ) -> Result<(Arc<Compiled>, Decision, bool)> {
-        let snapshot = Arc::clone(self.loaded().get()?);
+        read: impl FnOnce(&Arc<Compiled>, Decision, bool) -> T,
+    ) -> Result<T> {
+        let loaded = self.loaded();
+        let snapshot = loaded.get()?;
         let mut problems = Problems::default();
         let decision = snapshot.decide(question, At::Alone, &self.limits, &mut problems);
         let decision = problems.resolve(decision)?;
-        let exposed = self.answered(&snapshot, &decision, question.unit, expose, now_ms);
-        Ok((snapshot, decision, self.kept(exposed).is_some()))
+        let exposed = self.answered(snapshot, &decision, question.unit, expose, now_ms);
+        let exposed = self.kept(exposed).is_some();
+        Ok(read(snapshot, decision, exposed))
     }
 
     /// Counts an answer and exposes its unit if asked to; returns whether it counts as an exposure, once [`Engine::kept`] agrees.
@@ -372,7 +378,7 @@ impl Engine {
             generation: decision.generation,
             day,
         };
-        let _gate = self.gate.read();
+        let _gate = self.gate.pass();
         let (appended, new) = self.take(&[], vec![exposure], (&Delivery::Anonymous, 0), day)?;
         self.counters.add(Counter::Exposures, new as u64);
         Ok(appended)
@@ -441,7 +447,7 @@ impl Engine {
             return self.forward(outbound, plan, (outcomes, exposed), delivery, now_ms);
         }
         let day = utc_day(now_ms);
-        let gate = self.gate.read();
+        let gate = self.gate.pass();
         let at_ms = match delivery {
             Delivery::Anonymous => 0,
             _ => self.dedup.age(now_ms),

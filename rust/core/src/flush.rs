@@ -216,7 +216,7 @@ impl Engine {
             // Most of the waiting for the disk is done before anyone has to wait for this.
             log.sync()?;
         }
-        let _gate = self.gate.write();
+        let _gate = self.gate.close();
         if let Some(log) = &self.log {
             // What is not synced must not get into the database: it could be there and yet be sent again, and nobody would know.
             log.sync()?;
@@ -316,7 +316,7 @@ impl Engine {
     pub fn close(&self) -> Result<()> {
         // Whoever seals is done first.
         let _flush = self.flush.lock();
-        let _gate = self.gate.write();
+        let _gate = self.gate.close();
         self.log.as_ref().map_or(Ok(()), Log::end)
     }
 

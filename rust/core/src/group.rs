@@ -3,6 +3,7 @@
 use prost::Message;
 
 use crate::assign::At;
+use crate::borrowed::{self, Told};
 use crate::counters::Counter;
 use crate::dedup::Delivery;
 use crate::engine::Engine;
@@ -15,7 +16,6 @@ use crate::wire::v1::{RecordRequest, RecordResponse};
 
 /// A call that was worked out and not carried out.
 struct Call<'a> {
-    request: RecordRequest,
     /// None once it is being carried out.
     plan: Option<Plan<'a>>,
     delivery: Delivery,
@@ -96,8 +96,8 @@ impl Engine {
     fn carry_out_alone(&self, call: &mut Call, now_ms: i64) -> Result<RecordResponse> {
         let lost = || Error::Internal("a call was carried out twice".to_owned());
         let plan = call.plan.take().ok_or_else(lost)?;
-        let outcomes = call.request.outcome.as_slice();
-        self.carry_out(plan, (outcomes, &[]), call.delivery, now_ms)
+        // Only an engine that forwards wants to see outcomes again, and that one has no groups.
+        self.carry_out(plan, (&[], &[]), call.delivery, now_ms)
     }
 
     fn worked_out<'a>(
@@ -106,10 +106,11 @@ impl Engine {
         request: &[u8],
         now_ms: i64,
     ) -> Result<Call<'a>> {
-        let request: RecordRequest = decode(request, "a RecordRequest")?;
-        let (plan, delivery) = self.planned(snapshot, &request, now_ms);
+        let (plan, delivery) = match self.planned_in_place(snapshot, request, now_ms) {
+            Some(planned) => planned,
+            None => self.planned(snapshot, &decode(request, "a RecordRequest")?, now_ms),
+        };
         Ok(Call {
-            request,
             plan: Some(plan),
             delivery,
         })
@@ -123,7 +124,7 @@ impl Engine {
         answers: &mut Vec<Result<RecordResponse>>,
     ) -> Together {
         let day = utc_day(now_ms);
-        let gate = self.gate.read();
+        let gate = self.gate.pass();
         let mut group = self.dedup.group();
         let mut aged = None;
         // Of each member: the time of its claim, and where its steps and exposures begin.
@@ -214,6 +215,23 @@ impl Engine {
         Together { done, alone: 1 }
     }
 
+    /// Works out what a request does, without a copy of it; none where that takes one.
+    pub(crate) fn planned_in_place<'a>(
+        &'a self,
+        snapshot: &'a Compiled,
+        request: &[u8],
+        now_ms: i64,
+    ) -> Option<(Plan<'a>, Delivery)> {
+        if self.outbound.is_some() {
+            return None;
+        }
+        let read = borrowed::record(request)?;
+        let mut plan = self.plan(snapshot, now_ms);
+        plan.outcome(At::Outcome, &read.outcomes);
+        let delivery = plan.unkeyed(read.delivery);
+        Some((plan, delivery))
+    }
+
     /// Works out what a request does.
     pub(crate) fn planned<'a>(
         &'a self,
@@ -223,7 +241,7 @@ impl Engine {
     ) -> (Plan<'a>, Delivery) {
         let mut plan = self.plan(snapshot, now_ms);
         match &request.outcome {
-            Some(outcome) => plan.outcome(At::Outcome, outcome),
+            Some(outcome) => plan.outcome(At::Outcome, &Told::from(outcome)),
             None => plan.problems.invalid("outcome", "is required"),
         }
         let outcomes = request.outcome.as_slice();

@@ -5,14 +5,15 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use crate::assign::{At, Decision, Question, Target};
+use crate::borrowed::{self, Asked, Told};
 use crate::engine::{Appended, Engine};
 use crate::error::{Error, Result};
 use crate::problems::Problems;
 use crate::snapshot::{Answer, Compiled};
 use crate::wire::v1::{
-    AssignBatchRequest, AssignRequest, AssignResponse, ExposeRequest, ExposeResponse, Failure,
-    FieldViolation, RecordBatchRequest, RecordRequest, RecordResponse, RecordStreamResponse,
-    assign_request, record_stream_response,
+    AssignBatchRequest, AssignRequest, ExposeRequest, ExposeResponse, Failure, FieldViolation,
+    RecordBatchRequest, RecordRequest, RecordResponse, RecordStreamResponse,
+    record_stream_response,
 };
 
 /// The number of `config` in `AssignResponse`.
@@ -31,32 +32,51 @@ impl Engine {
     /// What a unary call ends with.
     pub fn assign_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
         let mut out = Vec::new();
+        self.assign_message_to(request, now_ms, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`Engine::assign_message`], behind what is in `out`; for callers who use the room again.
+    ///
+    /// # Errors
+    /// What a unary call ends with; then nothing is added.
+    pub fn assign_message_to(&self, request: &[u8], now_ms: i64, out: &mut Vec<u8>) -> Result<()> {
         self.assign_into(request, now_ms, |reply| {
             out.reserve_exact(reply.len());
-            reply.encode(&mut out);
-        })?;
-        Ok(out)
+            reply.encode(out);
+        })
     }
 
     /// `AssignRequest` to `AssignStreamResponse`; what a unary call would end with is in the answer.
     pub fn assign_stream_message(&self, request: &[u8], now_ms: i64) -> Vec<u8> {
         let mut out = Vec::new();
-        if let Err(error) = self.assign_into(request, now_ms, |reply| reply.encode_nested(&mut out))
-        {
-            out.clear();
-            prost::encoding::message::encode(FAILURE, &failure(&error), &mut out);
-        }
+        self.assign_stream_message_to(request, now_ms, &mut out);
         out
+    }
+
+    /// As [`Engine::assign_stream_message`], behind what is in `out`.
+    pub fn assign_stream_message_to(&self, request: &[u8], now_ms: i64, out: &mut Vec<u8>) {
+        if let Err(error) = self.assign_into(request, now_ms, |reply| reply.encode_nested(out)) {
+            prost::encoding::message::encode(FAILURE, &failure(&error), out);
+        }
     }
 
     fn assign_into(&self, request: &[u8], now_ms: i64, write: impl FnOnce(Reply)) -> Result<()> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
-        let request: AssignRequest = decode(request, "an AssignRequest")?;
+        let decoded: AssignRequest;
+        let asked = if let Some(asked) = Asked::read(request) {
+            asked
+        } else {
+            decoded = decode(request, "an AssignRequest")?;
+            (&decoded).into()
+        };
         let mut problems = Problems::default();
-        let decision = self.decide(snapshot, &request, At::Alone, &mut problems);
+        let decision = self.decide(snapshot, &asked, At::Alone, &mut problems);
         let decision = problems.resolve(decision)?;
-        write(self.reply(snapshot, &request, &decision, now_ms));
+        let exposed = self.exposed(snapshot, &asked, &decision, now_ms);
+        let exposed = self.kept(exposed).is_some();
+        write(Reply::new(snapshot, &asked, &decision, exposed));
         Ok(())
     }
 
@@ -67,7 +87,13 @@ impl Engine {
     pub fn assign_batch_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
-        let requests = decode::<AssignBatchRequest>(request, "an AssignBatchRequest")?.requests;
+        let decoded: AssignBatchRequest;
+        let requests = if let Some(requests) = Asked::read_all(request) {
+            requests
+        } else {
+            decoded = decode(request, "an AssignBatchRequest")?;
+            decoded.requests.iter().map(Asked::from).collect()
+        };
         self.check_count("requests", requests.len())?;
         let mut problems = Problems::default();
         // In two steps, so that no problem hides the ones behind it.
@@ -116,54 +142,34 @@ impl Engine {
     fn decide(
         &self,
         snapshot: &Compiled,
-        request: &AssignRequest,
+        asked: &Asked,
         at: At,
         problems: &mut Problems,
     ) -> Option<Decision> {
-        let (count, limit) = (
-            request.known_config_hashes.len(),
-            self.limits().known_hashes,
-        );
+        let (count, limit) = (asked.known_count, self.limits().known_hashes);
         if count > limit {
             problems.invalid(
                 format!("{at}known_config_hashes"),
                 format!("has {count}; the limit is {limit}"),
             );
         }
-        let target = request.target.as_ref().map(|target| match target {
-            assign_request::Target::Experiment(key) => Target::Experiment(key),
-            assign_request::Target::Subject(subject) => Target::Subject(subject),
-            assign_request::Target::AnyOf(list) => Target::AnyOf(&list.subjects),
-        });
         let question = Question {
-            target,
-            unit: &request.unit,
-            organization: &request.organization,
+            target: asked.target,
+            unit: asked.unit,
+            organization: asked.organization,
         };
         snapshot.decide(&question, at, self.limits(), problems)
-    }
-
-    fn reply<'a>(
-        &self,
-        snapshot: &'a Compiled,
-        request: &AssignRequest,
-        decision: &Decision,
-        now_ms: i64,
-    ) -> Reply<'a> {
-        let exposed = self.exposed(snapshot, request, decision, now_ms);
-        Reply::new(snapshot, request, decision, self.kept(exposed).is_some())
     }
 
     /// Exposes the unit of a request if that is asked for; what comes back has to be waited for.
     fn exposed(
         &self,
         snapshot: &Compiled,
-        request: &AssignRequest,
+        asked: &Asked,
         decision: &Decision,
         now_ms: i64,
     ) -> Option<Appended> {
-        let expose = request.expose.unwrap_or(true);
-        self.answered(snapshot, decision, &request.unit, expose, || now_ms)
+        self.answered(snapshot, decision, asked.unit, asked.expose, || now_ms)
     }
 
     /// `ExposeRequest` to `ExposeResponse`.
@@ -213,6 +219,9 @@ impl Engine {
     pub(crate) fn record_one(&self, request: &[u8], now_ms: i64) -> Result<RecordResponse> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
+        if let Some((plan, delivery)) = self.planned_in_place(snapshot, request, now_ms) {
+            return self.carry_out(plan, (&[], &[]), delivery, now_ms);
+        }
         let request: RecordRequest = decode(request, "a RecordRequest")?;
         let (plan, delivery) = self.planned(snapshot, &request, now_ms);
         self.carry_out(plan, (request.outcome.as_slice(), &[]), delivery, now_ms)
@@ -225,12 +234,23 @@ impl Engine {
     pub fn record_batch_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
+        let mut plan = self.plan(snapshot, now_ms);
+        if self.outbound.is_none()
+            && let Some(read) = borrowed::record_batch(request)
+        {
+            self.check_count("outcomes", read.outcomes.len())?;
+            for (index, outcome) in read.outcomes.iter().enumerate() {
+                plan.outcome(At::OutcomeOf(index), outcome);
+            }
+            let delivery = plan.unkeyed(read.delivery);
+            let response = self.carry_out(plan, (&[], &[]), delivery, now_ms)?;
+            return Ok(response.encode_to_vec());
+        }
         let request: RecordBatchRequest = decode(request, "a RecordBatchRequest")?;
         let (outcomes, exposed) = (&*request.outcomes, &*request.exposed);
         self.check_count("outcomes", outcomes.len() + exposed.len())?;
-        let mut plan = self.plan(snapshot, now_ms);
         for (index, outcome) in outcomes.iter().enumerate() {
-            plan.outcome(At::OutcomeOf(index), outcome);
+            plan.outcome(At::OutcomeOf(index), &Told::from(outcome));
         }
         for (index, unit) in exposed.iter().enumerate() {
             plan.exposed(At::ExposedOf(index), unit);
@@ -256,33 +276,22 @@ impl Engine {
 struct Reply<'a> {
     answer: &'a Answer,
     omitted: bool,
-    rest: AssignResponse,
+    reason: i32,
+    bucket: u32,
+    generation: u32,
+    exposed: bool,
 }
 
 impl<'a> Reply<'a> {
-    fn new(
-        snapshot: &'a Compiled,
-        request: &AssignRequest,
-        decision: &Decision,
-        exposed: bool,
-    ) -> Self {
+    fn new(snapshot: &'a Compiled, asked: &Asked, decision: &Decision, exposed: bool) -> Self {
         let answer = snapshot.answer(decision);
-        let omitted = request
-            .known_config_hashes
-            .iter()
-            .any(|known| **known == answer.config_hash);
-        let rest = AssignResponse {
-            config_omitted: omitted,
-            reason: decision.reason.into(),
-            bucket: decision.bucket.into(),
-            allocation_generation: decision.generation,
-            exposed,
-            ..AssignResponse::default()
-        };
         Self {
             answer,
-            omitted,
-            rest,
+            omitted: asked.knows(&answer.config_hash),
+            reason: decision.reason.into(),
+            bucket: decision.bucket.into(),
+            generation: decision.generation,
+            exposed,
         }
     }
 
@@ -294,12 +303,26 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// What depends on the unit: numbers of their fields, and what is in them where it is not 0.
+    fn fields(&self) -> [(u32, u64); 5] {
+        [
+            (5, self.omitted.into()),
+            // None of the reasons is negative.
+            (6, u64::from(self.reason.unsigned_abs())),
+            (7, self.bucket.into()),
+            (8, self.generation.into()),
+            (13, self.exposed.into()),
+        ]
+    }
+
     fn len(&self) -> usize {
         let config = match self.config().len() {
             0 => 0,
             len => 1 + encoded_len_varint(len as u64) + len,
         };
-        self.answer.head.len() + config + self.rest.encoded_len()
+        let said = self.fields().into_iter().filter(|(_, value)| *value != 0);
+        let said: usize = said.map(|(_, value)| 1 + encoded_len_varint(value)).sum();
+        self.answer.head.len() + config + said
     }
 
     fn nested_len(&self) -> usize {
@@ -315,7 +338,12 @@ impl<'a> Reply<'a> {
             encode_varint(config.len() as u64, out);
             out.put_slice(config);
         }
-        self.rest.encode_raw(out);
+        for (field, value) in self.fields() {
+            if value != 0 {
+                encode_key(field, WireType::Varint, out);
+                encode_varint(value, out);
+            }
+        }
     }
 
     fn encode_nested(&self, out: &mut Vec<u8>) {

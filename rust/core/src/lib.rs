@@ -6,6 +6,7 @@
 pub mod aggregate;
 pub mod allocation;
 pub mod assign;
+mod borrowed;
 pub mod buckets;
 pub mod cell;
 mod counters;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod exposure;
 mod flush;
 pub mod forward;
+mod gate;
 mod group;
 mod handlers;
 pub mod hash;

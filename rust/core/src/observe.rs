@@ -1,9 +1,9 @@
 //! Whether an observation fits its metric.
 
+use crate::borrowed::Seen;
 use crate::limits::Limits;
 use crate::moments::MAGNITUDE_LIMIT;
 use crate::snapshot::{Experiment, Metric, MetricKind};
-use crate::wire::v1::Observation;
 use crate::wire::v1::observation::Value;
 
 /// Metrics that a message lists at most, when one is not among them.
@@ -24,9 +24,9 @@ pub struct Accepted {
 
 impl Metric {
     /// Returns the observation as it is to be counted; on a problem, calls `refuse` with each field and what is wrong with it.
-    pub fn accept(
+    pub(crate) fn accept(
         &self,
-        observation: &Observation,
+        observation: &Seen,
         mut refuse: impl FnMut(&str, String),
     ) -> Option<Accepted> {
         let value = self.value(observation.value, &mut refuse);

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::aggregate::{Aggregate, Effect, Step};
 use crate::assign::{At, organization};
+use crate::borrowed::{Numbered, Told};
 use crate::dedup::{self, Delivery, ID_BYTES, WINDOW};
 use crate::exposure::{Exposure, in_arm};
 use crate::hash::{ExposureKey, unit_slot};
@@ -98,13 +99,13 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds one outcome, whose path is `at`.
-    pub fn outcome(&mut self, at: At, outcome: &Outcome) {
+    pub fn outcome(&mut self, at: At, outcome: &Told) {
         let Context {
             snapshot, limits, ..
         } = self.context;
         self.problems
-            .check_unit(|| format!("{at}unit"), &outcome.unit, limits);
-        let count = outcome.observations.len();
+            .check_unit(|| format!("{at}unit"), outcome.unit, limits);
+        let count = outcome.count;
         if !(1..=limits.observations).contains(&count) {
             let field = format!("{at}observations");
             self.problems.invalid(
@@ -113,12 +114,12 @@ impl<'a> Plan<'a> {
             );
         }
         self.problems
-            .check_dimensions(at, &outcome.dimensions, limits);
-        let owner = organization(&outcome.organization);
-        let Some(index) = snapshot.find_experiment(owner, &outcome.experiment) else {
+            .check_dimensions(at, outcome.dimensions, limits);
+        let owner = organization(outcome.organization);
+        let Some(index) = snapshot.find_experiment(owner, outcome.experiment) else {
             let field = format!("{at}experiment");
             self.problems
-                .unknown_experiment(field, &outcome.experiment, owner, limits);
+                .unknown_experiment(field, outcome.experiment, owner, limits);
             return;
         };
         let experiment = snapshot.experiment(index);
@@ -217,15 +218,15 @@ impl<'a> Plan<'a> {
         &mut self,
         at: At,
         experiment: &'a Experiment,
-        outcome: &Outcome,
+        outcome: &Told,
         place: Option<(Place, i32)>,
     ) {
-        let slot = unit_slot(experiment.seed, &outcome.unit);
-        let levels = Levels::of(&experiment.dimensions, &outcome.dimensions)
-            .in_period(experiment.allocations.period(&outcome.unit));
-        self.steps.reserve(outcome.observations.len());
-        for (index, observation) in outcome.observations.iter().enumerate() {
-            let name = &observation.metric;
+        let slot = unit_slot(experiment.seed, outcome.unit);
+        let levels = Levels::of(&experiment.dimensions, outcome.dimensions)
+            .in_period(experiment.allocations.period(outcome.unit));
+        self.steps.reserve(outcome.count);
+        for (index, observation) in outcome.observations().enumerate() {
+            let name = observation.metric;
             let Some(metric) = experiment.metric(name) else {
                 let fits = (1..=self.context.limits.key_bytes).contains(&name.len());
                 if !(observation.if_declared && fits) {
@@ -239,7 +240,7 @@ impl<'a> Plan<'a> {
             let refuse = |field: &str, why: String| {
                 problems.invalid(format!("{at}observations[{index}].{field}"), why)
             };
-            let accepted = experiment.metrics[usize::from(metric)].accept(observation, refuse);
+            let accepted = experiment.metrics[usize::from(metric)].accept(&observation, refuse);
             let Some((Place { fate, variant, .. }, day)) = place else {
                 continue;
             };
@@ -299,10 +300,10 @@ impl<'a> Plan<'a> {
     }
 
     /// Finds the arm of an outcome, and whether it counts there.
-    fn place(&mut self, at: At, experiment: &Experiment, outcome: &Outcome) -> Option<Place> {
+    fn place(&mut self, at: At, experiment: &Experiment, outcome: &Told) -> Option<Place> {
         let given = self.given(at, experiment, outcome)?;
-        let (bucket, fingerprint) = experiment.prefix.place(&outcome.unit);
-        let share = experiment.allocations.share(bucket, &outcome.unit);
+        let (bucket, fingerprint) = experiment.prefix.place(outcome.unit);
+        let share = experiment.allocations.share(bucket, outcome.unit);
         let share = share.filter(|_| !experiment.external);
         let computed = match (share, given) {
             // The sidecar finds out, once it is told.
@@ -365,8 +366,8 @@ impl<'a> Plan<'a> {
         clippy::option_option,
         reason = "the outer one says whether it is right, the inner one whether it is there"
     )]
-    fn given(&mut self, at: At, experiment: &Experiment, outcome: &Outcome) -> Option<Option<u16>> {
-        let name = &outcome.variant;
+    fn given(&mut self, at: At, experiment: &Experiment, outcome: &Told) -> Option<Option<u16>> {
+        let name = outcome.variant;
         if name.is_empty() {
             if !experiment.external {
                 return Some(None);
@@ -410,7 +411,7 @@ impl<'a> Plan<'a> {
     fn expose(
         &mut self,
         experiment: &Experiment,
-        outcome: &Outcome,
+        outcome: &Told,
         variant: u16,
         place: (u16, u64),
         day: i32,
@@ -427,7 +428,7 @@ impl<'a> Plan<'a> {
                 .context
                 .key
                 .experiment(&experiment.id)
-                .hash(&outcome.unit),
+                .hash(outcome.unit),
             fingerprint,
             variant,
             bucket,
@@ -457,7 +458,11 @@ impl<'a> Plan<'a> {
                 self.problems.invalid("delivery.idempotency_key", why);
                 Delivery::Anonymous
             }
-            (true, false) => self.numbered(delivery),
+            (true, false) => self.numbered(&Numbered {
+                client: &delivery.client,
+                seq: delivery.seq,
+                oldest_pending: delivery.oldest_pending,
+            }),
             (false, true) => {
                 let Some(key) = self.id("delivery.idempotency_key", &delivery.idempotency_key)
                 else {
@@ -481,8 +486,21 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn numbered(&mut self, delivery: &v1::Delivery) -> Delivery {
-        let client = self.id("delivery.client", &delivery.client);
+    /// Finds out how a call without a key says which call it is; on a problem, the answer is not used.
+    pub fn unkeyed(&mut self, delivery: Option<Numbered>) -> Delivery {
+        match delivery {
+            Some(Numbered {
+                client: [],
+                seq: 0,
+                oldest_pending: 0,
+            })
+            | None => Delivery::Anonymous,
+            Some(numbered) => self.numbered(&numbered),
+        }
+    }
+
+    fn numbered(&mut self, delivery: &Numbered) -> Delivery {
+        let client = self.id("delivery.client", delivery.client);
         let (seq, oldest_pending) = (delivery.seq, delivery.oldest_pending.max(1));
         let wrong = if seq == 0 {
             Some((

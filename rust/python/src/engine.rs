@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use sortition_core::assign::{Decision, Question, Target};
+use sortition_core::assign::{Question, Target};
 use sortition_core::error::{Error, Result, Violation};
 use sortition_core::limits::Limits;
 use sortition_core::log::{Ack, Disk, Lock, Recovery};
-use sortition_core::snapshot::Compiled;
 use sortition_core::{aggregate, engine, exposure, forward};
 
 use crate::arguments::{Natural, Text};
+use crate::assignment::{Assignment, assigned};
 use crate::cell::Cell;
 use crate::error::{guard, raised};
 use crate::log;
@@ -343,15 +343,7 @@ impl Engine {
             unit: unit.0,
             organization: organization.0,
         };
-        self.unary(py, || {
-            let (snapshot, decision, exposed) =
-                self.core.assign(&question, expose, || or_now(now_ms))?;
-            Ok(Assignment {
-                snapshot,
-                decision,
-                exposed,
-            })
-        })
+        assigned(py, &self.core, &question, expose, now_ms)
     }
 
     /// Assigns many units of one experiment, with the GIL given back; the same answers as `assign`.
@@ -471,61 +463,6 @@ impl Consignment {
     #[getter]
     fn items(&self) -> usize {
         self.0.items
-    }
-}
-
-/// One unit's variant; its attributes are made when they are asked for.
-#[pyclass(frozen, module = "sortition.core")]
-pub struct Assignment {
-    snapshot: Arc<Compiled>,
-    decision: Decision,
-    exposed: bool,
-}
-
-#[pymethods]
-impl Assignment {
-    /// The key of the experiment; None where no experiment decided.
-    #[getter]
-    fn experiment(&self) -> Option<&str> {
-        let arm = self.decision.arm?;
-        Some(&self.snapshot.experiment(arm.experiment).key)
-    }
-
-    /// The name of the variant; None where no experiment decided.
-    #[getter]
-    fn variant(&self) -> Option<&str> {
-        let arm = self.decision.arm?;
-        Some(self.snapshot.variant_name(arm))
-    }
-
-    /// A JSON object in UTF-8.
-    #[getter]
-    fn config<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.snapshot.answer(&self.decision).config)
-    }
-
-    /// The first 16 bytes of the SHA-256 of the configuration.
-    #[getter]
-    fn config_hash<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.snapshot.answer(&self.decision).config_hash)
-    }
-
-    /// The number of the proto enum Reason.
-    #[getter]
-    fn reason(&self) -> i32 {
-        self.decision.reason.into()
-    }
-
-    /// The unit's bucket; 0 where no experiment decided.
-    #[getter]
-    fn bucket(&self) -> u16 {
-        self.decision.bucket
-    }
-
-    /// Whether this answer counts as an exposure.
-    #[getter]
-    fn exposed(&self) -> bool {
-        self.exposed
     }
 }
 
@@ -667,7 +604,7 @@ impl Exposure {
 }
 
 /// Returns `now_ms`, or the time of the system's clock.
-fn or_now(given: Option<i64>) -> i64 {
+pub fn or_now(given: Option<i64>) -> i64 {
     given.unwrap_or_else(now_ms)
 }
 

@@ -1,6 +1,7 @@
 //! The native module `sortition._core`: it converts between Python and the core, and never decides.
 
 mod arguments;
+mod assignment;
 mod cell;
 mod engine;
 mod error;
@@ -24,7 +25,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LIMITS", limits(module.py())?)?;
 
     module.add_class::<cell::Cell>()?;
-    module.add_class::<engine::Assignment>()?;
+    module.add_class::<assignment::Assigner>()?;
+    module.add_class::<assignment::Assignment>()?;
     module.add_class::<engine::CellDelta>()?;
     module.add_class::<engine::Consignment>()?;
     module.add_class::<engine::Engine>()?;

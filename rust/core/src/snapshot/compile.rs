@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::check::violations;
 use super::{
-    Allocation, Allocations, Answer, Compiled, Experiment, Kept, Metric, Status, Subject, Variant,
+    Allocation, Allocations, Answer, Attached, Compiled, Experiment, Kept, Metric, Status, Subject,
+    Variant,
 };
 use crate::error::{Error, Result};
 use crate::hash::{Prefix, unit_seed};
@@ -323,6 +324,7 @@ impl<'a> Compiler<'a> {
             config: config.clone(),
             config_hash,
             head: head.encode_to_vec().into(),
+            attached: Attached::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The running experiments, compiled into one immutable value that the hot path reads.
 
 mod allocations;
+mod attached;
 mod check;
 mod compile;
 mod kept;
@@ -16,6 +17,7 @@ use crate::level::Dimension;
 
 pub use crate::wire::v1::{ExperimentStatus as Status, MetricKind};
 pub use allocations::{Allocation, Allocations, Share};
+pub use attached::Attached;
 pub use compile::{Context, Registry, Sealed};
 pub use kept::{Exposed, Kept};
 
@@ -28,6 +30,8 @@ pub struct Answer {
     pub config_hash: [u8; 16],
     /// An encoded `AssignResponse` that lacks the configuration and what depends on the unit; messages concatenate.
     pub head: Box<[u8]>,
+    /// The same for whoever embeds the core, in a form of its own.
+    pub attached: Attached,
 }
 
 /// A subject with its current configuration.

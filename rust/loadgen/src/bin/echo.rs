@@ -1,7 +1,7 @@
 //! The bar for the native lane: tonic's server, on a current-thread runtime, that does nothing but answer with what it was sent.
 //!
 //! ```text
-//! echo        prints the address it listens on, and serves until its input is closed
+//! echo [PATH]     prints the address it listens on, loopback or a socket at PATH, and serves until its input is closed
 //! ```
 
 use std::convert::Infallible;
@@ -11,13 +11,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes};
+use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-type Answer = Pin<Box<dyn Future<Output = Result<http::Response<tonic::body::Body>, Infallible>> + Send>>;
+type Answer =
+    Pin<Box<dyn Future<Output = Result<http::Response<tonic::body::Body>, Infallible>> + Send>>;
 
 #[derive(Clone, Copy, Default)]
 struct Raw;
@@ -88,14 +91,24 @@ impl tower_service::Service<http::Request<tonic::body::Body>> for Echo {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
-    println!("{}", incoming.local_addr()?);
-    let closed = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-    tonic::transport::Server::builder()
-        .add_routes(Routes::new(Echo))
-        .serve_with_incoming_shutdown(incoming, async {
-            let _ = closed.await;
-        })
-        .await?;
+    let closed =
+        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    let closed = async {
+        let _ = closed.await;
+    };
+    let server = tonic::transport::Server::builder().add_routes(Routes::new(Echo));
+    if let Some(path) = std::env::args().nth(1) {
+        let incoming = UnixListenerStream::new(UnixListener::bind(&path)?);
+        println!("unix:{path}");
+        server
+            .serve_with_incoming_shutdown(incoming, closed)
+            .await?;
+    } else {
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
+        println!("{}", incoming.local_addr()?);
+        server
+            .serve_with_incoming_shutdown(incoming, closed)
+            .await?;
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from sortition.client.credentials import Credentials
 from sortition.client.local.feeder import Feeder
@@ -17,13 +17,11 @@ from sortition.client.local.units import UnitArray, units_of
 from sortition.client.protocol import Call
 from sortition.client.stats import ClientStats
 from sortition.client.transport import METHODS
-from sortition.core import Assignment, Engine, Variants
+from sortition.core import Assigner, Assignment, Engine, Variants
 from sortition.errors import FailedPrecondition, NotReady
 from sortition.rpc.v1 import assignment_pb2
 
 __all__ = ["Process"]
-
-AssignUnit: TypeAlias = Callable[[str, str, str, bool], Assignment]
 
 SHIP_INTERVAL_S: Final = 0.2
 """How long an outcome waits at most while the sidecar is there."""
@@ -40,16 +38,26 @@ class Process:
         credentials: What it asks for.
         source: Where snapshots come from; the sidecar when ``None``.
         timeout_s: How long the first call may wait for the first snapshot, in seconds.
+        organization: Who owns the experiments.
     """
 
     def __init__(
-        self, target: str | None, credentials: Credentials, source: SnapshotSource | None, timeout_s: float
+        self,
+        target: str | None,
+        credentials: Credentials,
+        source: SnapshotSource | None,
+        timeout_s: float,
+        organization: str,
     ) -> None:
         # With a source of its own, there is a sidecar only if one is named.
         self._link = Link(target, credentials) if source is None or target is not None else None
         self._source = source or self._link
         self._timeout_s = timeout_s
+        self._organization = organization
         self._engine = Engine.forwarding()
+        # Once there is a snapshot, a call of its method is one of the core, without a frame of Python. It stays the
+        # same for good, as callers may keep the method: closing and forking take the engine from behind it.
+        self.assigner = Assigner(organization, self._first_assign_unit, exposes=self._link is not None)
         self._reset()
 
     def _reset(self) -> None:
@@ -58,8 +66,6 @@ class Process:
         self._shipper: Shipper | None = None
         self._first_wait_over = 0.0
         self._closed = False
-        # Assigns without messages; see `Engine.assign_unit`. Once there is a snapshot, it is the core's own method.
-        self.assign_unit: AssignUnit = self._first_assign_unit
 
     @property
     def target(self) -> str:
@@ -106,18 +112,18 @@ class Process:
             # Its weights were changed, and who was exposed before is known to the sidecar alone.
             return METHODS[step.method][1](self._link.ask(step.method, request.SerializeToString(), self._timeout_s))
 
-    def _first_assign_unit(self, experiment: str, unit: str, organization: str, expose: bool) -> Assignment:
+    def _first_assign_unit(self, experiment: str, unit: str, expose: bool) -> Assignment:
         engine = self.engine
-        if self._link is None:
-            return engine.assign_unit(experiment, unit, organization, False)
         if engine.ready:
-            self.assign_unit = engine.assign_unit
-        return engine.assign_unit(experiment, unit, organization, expose)
+            with self._lock:
+                if not self._closed:
+                    self.assigner.aim(engine)
+        return engine.assign_unit(experiment, unit, self._organization, expose and self._link is not None)
 
-    def assign_many(self, experiment: str, units: UnitArray, organization: str, expose: bool) -> Variants:
+    def assign_many(self, experiment: str, units: UnitArray, expose: bool) -> Variants:
         """Assigns many units; see `Engine.assign_many`."""
         expose = expose and self._link is not None
-        return self.engine.assign_many(experiment, units_of(units), organization, expose)
+        return self.engine.assign_many(experiment, units_of(units), self._organization, expose)
 
     def stats(self, own: ClientStats) -> ClientStats:
         """Returns what the client counted, with what became of it at the sidecar."""
@@ -145,7 +151,7 @@ class Process:
         """Ends what runs; what was not shipped is lost."""
         with self._lock:
             self._closed = True
-            self.assign_unit = self._first_assign_unit
+            self.assigner.aim(None)
             feeder, shipper = self._feeder, self._shipper
         if feeder is not None:
             feeder.stop()
@@ -158,6 +164,7 @@ class Process:
 
     def after_fork(self) -> None:
         """Begins anew: what waits is the parent's to ship, and none of its threads is here."""
+        self.assigner.aim(None)
         self._engine = self._engine.forked()
         if self._link is not None:
             self._link.after_fork()

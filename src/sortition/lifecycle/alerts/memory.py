@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from sortition.lifecycle.keeper import replace_file
+from sortition.files import replace_file
 from sortition.store.alerts import AlertRecord, DeliveryRecord
 
 __all__ = ["Memory"]

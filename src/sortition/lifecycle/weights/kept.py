@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sortition.core import Engine
 from sortition.errors import SortitionError
-from sortition.lifecycle.keeper import replace_file
+from sortition.files import replace_file
 from sortition.store.exposed_units import ExposedUnits
 
 __all__ = ["KeptUnits"]
