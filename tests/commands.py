@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import pytest
+import structlog
 
 from sortition.cli import main
 
@@ -32,7 +33,8 @@ def run_command(capfd: pytest.CaptureFixture[str]) -> Run:
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
+        # A sidecar in the same process logs on the same descriptors; that is not the command's output.
+        with structlog.testing.capture_logs(), pytest.raises(SystemExit) as caught:
             main([str(each) for each in arguments])
         out, err = capfd.readouterr()
         code = caught.value.code

@@ -183,6 +183,23 @@ def check_resume_experiment(stubs: Stubs) -> None:
     assert assign(stubs, "ada").reason == assignment_pb2.REASON_SPLIT
 
 
+def check_reweight_experiment(stubs: Stubs) -> None:
+    request = admin_pb2.ReweightExperimentRequest(key=KEY, weights={"slow": "30", "fast": "70"}, actor=ACTOR)
+    announced = stubs.admin.ReweightExperiment(request)
+    assert [(each.variant, each.before, each.after) for each in announced.weights] == [
+        ("slow", "50", "30"),
+        ("fast", "50", "70"),
+    ]
+    assert (announced.generation, announced.moved_buckets, announced.changed) == (2, 2000, True)
+    again = stubs.admin.ReweightExperiment(request)
+    assert (again.generation, again.changed) == (2, False)
+    request.weights["fast"] = "60"
+    with pytest.raises(grpc.RpcError) as caught:
+        stubs.admin.ReweightExperiment(request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "weights" in str(caught.value.trailing_metadata())
+
+
 def check_complete_experiment(stubs: Stubs) -> None:
     done = stubs.admin.CompleteExperiment(admin_pb2.CompleteExperimentRequest(key=KEY, ship=True, actor=ACTOR))
     assert done.experiment.status == snapshot_pb2.EXPERIMENT_STATUS_COMPLETED

@@ -87,12 +87,16 @@ def test_exposed_units_never_move_and_all_sidecars_agree(acts: list[tuple[str, i
     with tempfile.TemporaryDirectory() as directory:
         db = fresh_database(Path(directory))
         try:
-            run(Fleet(db, Path(directory)), acts)
+            exposed, answers, crossed = run(Fleet(db, Path(directory)), acts)
         finally:
             db.close()
+    assert answers[0] == answers[1] == answers[2]
+    assert {unit: answers[0][unit] for unit in exposed} == exposed
+    assert crossed == 0
 
 
-def run(fleet: Fleet, acts: list[tuple[str, int, object]]) -> None:
+def run(fleet: Fleet, acts: list[tuple[str, int, object]]) -> tuple[dict[str, str], list[dict[str, str | None]], int]:
+    """Returns who was exposed to what, what each sidecar answers in the end, and how many met several variants."""
     exposed: dict[str, str] = {}
     sidecars = [fleet.add() for _ in range(3)]
     sidecars[0].create(spec_with({"old": 80, "new": 20}))
@@ -139,11 +143,9 @@ def run(fleet: Fleet, acts: list[tuple[str, int, object]]) -> None:
                 one.reweight(**weights)
     fleet.settle()
     answers = [{unit: one.assign(unit).variant for unit in (f"unit-{n}" for n in range(200))} for one in sidecars]
-    assert answers[0] == answers[1] == answers[2]
-    assert {unit: answers[0][unit] for unit in exposed} == exposed
     for one in sidecars:
         one.flush()
-    assert sidecars[0].data().crossed == 0
     hashes = {bytes(one.engine.snapshot_hash) for one in sidecars}
     assert len(hashes) == 1
     assert sidecars[0].stored().announced is None
+    return exposed, answers, sidecars[0].data().crossed

@@ -8,7 +8,7 @@ engine that hands on what it took to one that counts, as a local client's does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -103,6 +103,13 @@ class Ways:
     native: Stubs
     socket: Stubs
     engines: list[Engine]
+    counted: int = 0
+
+    def count(self) -> None:
+        """Takes what each engine has counted since, and demands that it is the same to the last bit."""
+        first, *others = (contents(engine) for engine in self.engines)
+        assert all(other == first for other in others)
+        self.counted += len(first)
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +117,27 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     engines = [make_engine() for _ in range(4)]
     path = f"unix:{tmp_path_factory.mktemp('l')}/lane.sock"
     with (
+        one_thread_records(),
         python_server(engines[0]) as python,
         lane(engines[1]) as native,
         lane(engines[2], path) as socket,
         to_lane(native.address) as by_address,
         to_lane(socket.address) as by_socket,
     ):
-        yield Ways(python, by_address, by_socket, engines)
-        # Behind all examples: what each of them counted.
-        first, *others = (contents(engine) for engine in engines)
-        assert first
-        assert all(other == first for other in others)
+        made = Ways(python, by_address, by_socket, engines)
+        yield made
+        assert made.counted
+
+
+@contextmanager
+def one_thread_records() -> Iterator[None]:
+    """Gives the server in Python one thread for recordings, where two take them.
+
+    Each thread adds to a part of its own, and the last bits of a mean depend on which of them took what.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "_RECORDING_THREADS", 1)
+        yield
 
 
 def direct(engine: Engine, method: str, request: bytes) -> tuple[object, ...]:
@@ -146,6 +163,7 @@ def test_every_way_in_gives_the_same_answers(ways: Ways, calls: list[tuple[str, 
             assert in_process == answer
         else:
             assert in_process[0] == getattr(answer[0], "name", None)
+    ways.count()
 
 
 @settings(max_examples=30, deadline=None)
@@ -159,6 +177,8 @@ def test_streams_give_the_same_answers(ways: Ways, asked: list[Any], told: list[
         assert ways.socket.raw_stream(method, *requests) == answers
         name = "assign_stream_message" if "Assign" in method else "record_stream_message"
         assert [getattr(ways.engines[3], name)(request) for request in requests] == answers
+    # Before the next stream, which may have another thread.
+    ways.count()
 
 
 # What follows asks for groups of what is fine by itself, as one refusal refuses a batch, and compares ways that take
@@ -336,10 +356,7 @@ def handing_on(engine: Engine, stubs: Stubs) -> tuple[Engine, Callable[[], None]
 def all_ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Way]]:
     folder = tmp_path_factory.mktemp("w")
     shapes = (one_by_one, in_batches, in_streams)
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        # Each thread adds to a part of its own, and the last bits of a mean depend on which of them took what: the
-        # server in Python, whose recordings two threads take, has one here.
-        patch.setattr(server, "_RECORDING_THREADS", 1)
+    with ExitStack() as stack, one_thread_records():
         made: list[Way] = []
         for shape in shapes:
             engine = make_engine()

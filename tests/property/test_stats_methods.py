@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from sortition.stats import (
@@ -161,6 +161,7 @@ def test_units_of_proportions_have_the_power(
 
 
 @given(VALUES, st.floats(1e-3, 1e3), VALUES, st.floats(1e-3, 1e3), st.sampled_from(["delta", "log", "fieller"]))
+@example(1.1e-308, 1.0, 2.0, 1.0, "delta")
 def test_lifts_are_inside_their_intervals(
     base: float, base_error: float, value: float, value_error: float, method: str
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from sortition.errors import SortitionError
+from sortition.lifecycle.repeating import Repeating
 from sortition.model import ExperimentStatus
 from sortition.store import peeks as rows
 from sortition.store.database import Database
@@ -51,8 +52,7 @@ class Peeks:
         self._under_way: dict[PeekKey, PeekRecord] = {}
         # Two writes at once would lose sight of what each has under way.
         self._writing = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._writes = Repeating("peek count", self.write, every_s=INTERVAL_S, name="peeks")
 
     def count(self, record: ExperimentRecord, *, early: bool) -> None:
         """Counts one look at a running or paused experiment; one at another experiment is none.
@@ -104,29 +104,12 @@ class Peeks:
 
     def start(self) -> None:
         """Begins to write by itself."""
-        self._thread = threading.Thread(target=self._run, name="sortition-peeks", daemon=True)
-        self._thread.start()
+        self._writes.start()
 
     def stop(self) -> None:
         """Writes what was counted, and ends."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(_STOP_S)
+        self._writes.stop(_STOP_S)
         try:
             self.write()
         except SortitionError as error:
             _log.warning("peeks not stored", error=error.message)
-
-    def _run(self) -> None:
-        complaint = ""
-        while not self._stopping.wait(INTERVAL_S):
-            try:
-                self.write()
-                complaint = ""
-            except SortitionError as error:
-                if error.message != complaint:
-                    complaint = error.message
-                    _log.warning("peeks wait to be stored", error=error.message)
-            except Exception:
-                # Nobody would notice that this thread has ended; the next time may go better.
-                _log.exception("peeks not stored")

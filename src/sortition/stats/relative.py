@@ -93,6 +93,18 @@ def _fieller(known: _Estimates) -> RelativeLift:
     return RelativeLift(known.lift, ends.min(axis=0), ends.max(axis=0), reason)
 
 
+def _countable(found: RelativeLift) -> RelativeLift:
+    """Answers nothing where the lift itself is beyond all numbers: nothing can be said about where it lies then."""
+    beyond = np.isinf(found.value)
+    if not beyond.any():
+        return found
+    value, lower, upper = (np.where(beyond, np.nan, part) for part in (found.value, found.lower, found.upper))
+    told = np.where(
+        beyond & (found.reason == ""), "the control is so close to 0 that no number holds the lift", found.reason
+    )
+    return RelativeLift(value, lower, upper, told)
+
+
 _METHODS: Mapping[str, Callable[[_Estimates], RelativeLift]] = {"delta": _delta, "log": _log, "fieller": _fieller}
 
 
@@ -145,4 +157,4 @@ def relative_lift(
         raise InvalidArgument.of([("method", f"{method!r} is unknown; use one of: {', '.join(_METHODS)}")])
     parts = (floats(part) for part in (control, control_error, treatment, treatment_error))
     with np.errstate(all="ignore"):
-        return interval(_Estimates(*np.broadcast_arrays(*parts, critical(confidence, df))))
+        return _countable(interval(_Estimates(*np.broadcast_arrays(*parts, critical(confidence, df)))))

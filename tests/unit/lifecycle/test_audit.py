@@ -47,10 +47,11 @@ def test_each_act_leaves_one_row_in_its_own_transaction(world: World) -> None:
 def test_an_event_says_when_and_from_where_to_where(world: World) -> None:
     world.create()
     world.pass_time(hours=2)
-    world.experiments.start("default", "search-strategy", world.ann)
+    started = world.experiments.start("default", "search-strategy", world.ann)
     [event], _ = world.audit.listing(action="experiment.start", limit=10)
     assert event.at == world.now
-    assert event.details == {"from": "draft", "to": "running"}
+    assert started.registration
+    assert event.details == {"from": "draft", "to": "running", "registration": started.registration.hash}
 
 
 def test_whoever_gives_no_name_is_anonymous(world: World) -> None:

@@ -5,6 +5,7 @@ Looking needs this process alone. Sending, and telling the database, is done by 
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import uuid
@@ -24,6 +25,7 @@ from sortition.lifecycle.alerts.message import LOG, deliveries
 from sortition.lifecycle.alerts.retries import gives_up, next_attempt
 from sortition.lifecycle.alerts.transitions import OPENED, About, Transition, advance
 from sortition.lifecycle.alerts.webhook import Sender
+from sortition.lifecycle.repeating import Repeating
 from sortition.model.alert import Rules, Trigger
 from sortition.store.alerts import ACTIVE, PENDING, RESOLVED, DeliveryRecord
 
@@ -32,8 +34,6 @@ __all__ = ["Problem", "SidecarAlerts"]
 _log = structlog.get_logger("sortition.alerts")
 
 _INTERVAL_S: Final = 1.0
-# A database or receiver that hangs must not keep the outcomes waiting, which come next.
-_STOP_S: Final = 5.0
 
 
 class Problem(NamedTuple):
@@ -82,16 +82,16 @@ class SidecarAlerts:
         self._name = name
         self._senders = dict(senders)
         self._now = now
-        self._interval_s = interval_s
         self._chance = chance or random.Random()
         self._book: AlertBook | None = None
         self._lock = threading.Lock()
         self._memory = Memory.load(kept)
         self._opened = 0
         self._resolved = 0
-        self._complaint = ""
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._looking = [
+            Repeating("own alerting", work, every_s=interval_s, name=f"own-alerts-{name}", level=logging.DEBUG)
+            for name, work in (("look", self.look), ("tell", self._tell))
+        ]
 
     def attach(self, book: AlertBook) -> None:
         """Tells where to report to."""
@@ -109,16 +109,13 @@ class SidecarAlerts:
 
     def start(self) -> None:
         """Begins to look after it."""
-        for name, work in (("look", self.look), ("tell", self._tell)):
-            thread = threading.Thread(target=self._run, args=(work,), name=f"sortition-own-alerts-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        for one in self._looking:
+            one.start()
 
     def stop(self) -> None:
         """Ends; what is open or not said yet is kept."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(_STOP_S)
+        for one in self._looking:
+            one.stop()
 
     def look(self) -> None:
         """Looks once, and writes down what changes."""
@@ -211,16 +208,3 @@ class SidecarAlerts:
     def _tell(self) -> None:
         self.send()
         self.report()
-
-    def _run(self, work: Callable[[], object]) -> None:
-        while not self._stopping.wait(self._interval_s):
-            try:
-                work()
-                self._complaint = ""
-            except SortitionError as error:
-                if error.message != self._complaint:
-                    self._complaint = error.message
-                    _log.debug("own alerts wait", error=error.message)
-            except Exception:
-                # Nobody would notice that this thread has ended; the next look may go better.
-                _log.exception("own alerts failed")

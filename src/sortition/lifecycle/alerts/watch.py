@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +16,7 @@ from sortition.lifecycle.alerts.courier import Courier
 from sortition.lifecycle.alerts.transitions import OPENED, Transition
 from sortition.lifecycle.automatic.acts import open_experiments
 from sortition.lifecycle.leadership import LEASE_S, Leadership
+from sortition.lifecycle.repeating import Repeating
 from sortition.store import alerts as rows
 from sortition.store import installation
 from sortition.store.database import Database
@@ -32,8 +33,6 @@ _BEAT_S: Final = 1.0
 # Time alone opens and resolves alerts too.
 _AT_LEAST_S: Final = 30.0
 _PRUNED_S: Final = 3600.0
-# A database that hangs must not keep the outcomes waiting, which come next.
-_STOP_S: Final = 5.0
 
 
 class Watch:
@@ -75,10 +74,10 @@ class Watch:
         self._active: dict[str, int] = {}
         self._opened = 0
         self._resolved = 0
-        self._complaints: dict[str, str] = {}
-        self._stopping = threading.Event()
-        self._something = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._looking = Repeating(
+            "alerting", self.tick, every_s=min(_BEAT_S, interval_s), name="alerts-looks", level=logging.ERROR
+        )
+        self._sending = Repeating("alerting", self._send, every_s=_BEAT_S, name="alerts-sends", level=logging.ERROR)
 
     @property
     def leads(self) -> bool:
@@ -98,18 +97,13 @@ class Watch:
 
     def start(self) -> None:
         """Begins to look and to send."""
-        for name, work in (("looks", self._look), ("sends", self._send)):
-            thread = threading.Thread(target=self._run, args=(work,), name=f"sortition-alerts-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._looking.start()
+        self._sending.start()
 
     def stop(self) -> None:
         """Ends, and gives the lease back. What is not sent yet is sent by whoever leads next."""
-        self._stopping.set()
-        self._something.set()
-        deadline = time.monotonic() + _STOP_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._looking.stop()
+        self._sending.stop()
         try:
             self._leadership.give_back()
         except SortitionError as error:
@@ -180,34 +174,10 @@ class Watch:
         self._opened += opened
         self._resolved += len(told) - opened
         if told:
-            self._something.set()
-
-    def _look(self) -> None:
-        self._stopping.wait(min(_BEAT_S, self._interval_s))
-        if not self._stopping.is_set():
-            self.tick()
+            self._sending.wake()
 
     def _send(self) -> None:
-        self._something.wait(_BEAT_S)
-        self._something.clear()
-        if self._stopping.is_set():
-            return
         if self.leads and self._clock() >= self._pruned_at + _PRUNED_S:
             self._pruned_at = self._clock()
             self._courier.prune()
         self.send()
-
-    def _run(self, work: Callable[[], object]) -> None:
-        name = threading.current_thread().name
-        while not self._stopping.is_set():
-            try:
-                work()
-                self._complaints.pop(name, None)
-            except SortitionError as error:
-                if self._complaints.get(name) != error.message:
-                    self._complaints[name] = error.message
-                    _log.error("alerts wait", error=error.message)
-            except Exception:
-                # Nobody would notice that this thread has ended; the next look may go better.
-                _log.exception("alerts failed")
-                self._stopping.wait(_BEAT_S)

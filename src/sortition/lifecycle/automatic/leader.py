@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -13,6 +13,7 @@ from sortition.errors import Conflict, SortitionError, Unavailable
 from sortition.lifecycle.automatic.acts import LEASE, Automatic, open_experiments
 from sortition.lifecycle.automatic.judge import Act
 from sortition.lifecycle.leadership import LEASE_S, Leadership
+from sortition.lifecycle.repeating import Repeating
 from sortition.store import installation
 from sortition.store.database import Database
 from sortition.store.records import ExperimentRecord
@@ -29,8 +30,6 @@ INTERVAL_S: Final = 1.0
 """Between two looks for something new; what follows from it is cheap where there is none."""
 # Time alone ends experiments too, and what was refused is tried again.
 _AT_LEAST_S: Final = 30.0
-# A database that hangs must not keep the outcomes waiting, which come next.
-_STOP_S: Final = 5.0
 
 
 class Leader:
@@ -56,7 +55,6 @@ class Leader:
         """
         self._db = db
         self._automatic = automatic
-        self._interval_s = interval_s
         self._clock = clock
         self._leadership = Leadership(db, LEASE, what="automatic mode", lease_s=lease_s, clock=clock)
         self._experiments: list[ExperimentRecord] = []
@@ -64,9 +62,9 @@ class Leader:
         self._looked: tuple[object, ...] = ()
         self._looked_at = 0.0
         self._said: dict[str, str] = {}
-        self._complaint = ""
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._looking = Repeating(
+            "automatic mode", self.tick, every_s=interval_s, name="automatic", level=logging.ERROR
+        )
 
     @property
     def leads(self) -> bool:
@@ -75,14 +73,11 @@ class Leader:
 
     def start(self) -> None:
         """Begins to look."""
-        self._thread = threading.Thread(target=self._run, name="sortition-automatic", daemon=True)
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Ends, and gives the lease back."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(_STOP_S)
+        self._looking.stop()
         try:
             self._leadership.give_back()
         except SortitionError as error:
@@ -154,19 +149,6 @@ class Leader:
         if self._said.get(key) != why:
             self._said[key] = why
             _log.warning("not done", experiment=key, act=act, why=why)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._interval_s):
-            try:
-                self.tick()
-                self._complaint = ""
-            except SortitionError as error:
-                if error.message != self._complaint:
-                    self._complaint = error.message
-                    _log.error("automatic mode waits", error=error.message)
-            except Exception:
-                # Nobody would notice that this thread has ended; the next look may go better.
-                _log.exception("automatic mode failed")
 
 
 def _name(record: ExperimentRecord) -> str:

@@ -21,12 +21,12 @@ from sqlalchemy import Connection
 from sortition.analyzer.analyze import analyze
 from sortition.analyzer.harm import harms
 from sortition.core import Engine
-from sortition.errors import SortitionError
 from sortition.files import replace_file
 from sortition.lifecycle.automatic.acts import Automatic
 from sortition.lifecycle.automatic.book import Book
 from sortition.lifecycle.automatic.hold import Hold
 from sortition.lifecycle.decision import HELD, decide
+from sortition.lifecycle.repeating import Repeating
 from sortition.model import ExperimentSpec, ExperimentStatus, JsonObject, validate
 from sortition.rpc.v1 import snapshot_pb2
 from sortition.store import cells
@@ -41,8 +41,6 @@ _log = structlog.get_logger("sortition.lifecycle.automatic")
 _INTERVAL_S: Final = 1.0
 # Between two readings of what the database has: what other sidecars saw counts here too.
 _BASE_S: Final = 15.0
-# A database that hangs must not keep the outcomes waiting, which come next.
-_STOP_S: Final = 5.0
 _FORMAT: Final = 1
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -85,7 +83,6 @@ class KillSwitch:
         self._snapshot = snapshot
         self._kept = kept
         self._now = now
-        self._interval_s = interval_s
         self._attached: _Attached | None = None
         self._version = 0
         self._watched: dict[str, ExperimentRecord] = {}
@@ -95,8 +92,10 @@ class KillSwitch:
         self._based_on: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._holds: dict[str, Hold] = {one.experiment_id: one for one in self._read()}
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._looking = [
+            Repeating("kill switch", work, every_s=interval_s, name=name)
+            for name, work in (("watch", self.look), ("report", self.report))
+        ]
         if self._holds:
             engine.hold(list(self._holds))
 
@@ -118,16 +117,13 @@ class KillSwitch:
 
     def start(self) -> None:
         """Begins to watch."""
-        for name, look in (("watch", self.look), ("report", self.report)):
-            thread = threading.Thread(target=self._run, args=(look,), name=f"sortition-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        for one in self._looking:
+            one.start()
 
     def stop(self) -> None:
         """Ends watching; what is paused stays so."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(_STOP_S)
+        for one in self._looking:
+            one.stop()
 
     def look(self) -> None:
         """Looks once at what this sidecar knows, and pauses what does harm. Never waits for the database."""
@@ -230,20 +226,6 @@ class KillSwitch:
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.error("what was paused here is not known", path=str(self._kept), error=str(error))
             return []
-
-    def _run(self, look: Callable[[], None]) -> None:
-        complaint = ""
-        while not self._stopping.wait(self._interval_s):
-            try:
-                look()
-                complaint = ""
-            except SortitionError as error:
-                if error.message != complaint:
-                    complaint = error.message
-                    _log.warning("kill switch waits", error=error.message)
-            except Exception:
-                # Nobody would notice that this thread has ended; the next look may go better.
-                _log.exception("kill switch failed")
 
 
 def _content(path: Path, version: int) -> snapshot_pb2.SnapshotContent | None:

@@ -10,16 +10,15 @@ No two clocks are compared: whoever has seen an announcement for long enough by 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from sortition.errors import SortitionError
 from sortition.lifecycle.actor import Actor
 from sortition.lifecycle.change import Changes, experiment_object
+from sortition.lifecycle.repeating import Repeating
 from sortition.lifecycle.snapshot import snapshot_version
 from sortition.lifecycle.weights.kept import KeptUnits
 from sortition.model import ExperimentStatus, JsonObject
@@ -37,8 +36,6 @@ __all__ = ["Switcher"]
 _log = structlog.get_logger("sortition.lifecycle.weights")
 
 _INTERVAL_S: Final = 0.5
-# A database that hangs must not keep the outcomes waiting, which come next.
-_STOP_S: Final = 5.0
 _OPEN: Final = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
 _ACTOR: Final = Actor("sortition", "it was announced for long enough")
 
@@ -74,25 +71,20 @@ class Switcher:
         self._changes = changes
         self._flush = flush
         self._announced_s = announced_s
-        self._interval_s = interval_s
         self._clock = clock
         self._revision = -1
         self._changed: list[ExperimentRecord] = []
         self._seen: dict[tuple[str, int], float] = {}
         self._keys: dict[str, tuple[str, str]] = {}
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._looking = Repeating("re-weighting", self.tick, every_s=interval_s, name="weights")
 
     def start(self) -> None:
         """Begins to look."""
-        self._thread = threading.Thread(target=self._run, name="sortition-weights", daemon=True)
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Ends; what is announced is put into effect by another sidecar, or by the next start."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(_STOP_S)
+        self._looking.stop()
 
     def tick(self) -> None:
         """Looks once, switches where that can be done, and puts into effect what was announced for long enough.
@@ -149,17 +141,3 @@ class Switcher:
                 if reweightings.take_effect(change.tx, experiment_id, generation, change.at):
                     details: JsonObject = {"generation": generation}
                     change.log("experiment.weights_in_effect", organization, experiment_object(key), details)
-
-    def _run(self) -> None:
-        complaint = ""
-        while not self._stopping.wait(self._interval_s):
-            try:
-                self.tick()
-                complaint = ""
-            except SortitionError as error:
-                if error.message != complaint:
-                    complaint = error.message
-                    _log.warning("weights wait", error=error.message)
-            except Exception:
-                # Nobody would notice that this thread has ended; the next look may go better.
-                _log.exception("weights failed")
