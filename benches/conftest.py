@@ -67,4 +67,5 @@ def _keep(tables: dict[str, Table], *, whole: bool = False) -> Results:
     results = Results.load()
     results.merge(_RUNS[-1], tables, whole=whole)
     results.save()
-    return results
+    # What is kept is rounded, and the documents are made of what is kept.
+    return Results.load()
