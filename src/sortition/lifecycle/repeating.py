@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
 
 from sortition.errors import SortitionError
 
-__all__ = ["Repeating"]
+__all__ = ["Repeating", "stop_all"]
 
 # A database that hangs must not keep the outcomes waiting, which come after whoever is stopped.
 _STOP_S: Final = 5.0
@@ -51,12 +52,16 @@ class Repeating:
         """Does it now, and not only after the pause."""
         self._woken.set()
 
-    def stop(self, within_s: float = _STOP_S) -> None:
-        """Ends, and waits so long for what is under way."""
+    def end(self) -> None:
+        """Begins nothing more; what is under way goes on."""
         self._stopping.set()
         self._woken.set()
+
+    def stop(self, within_s: float = _STOP_S) -> None:
+        """Ends, and waits so long for what is under way."""
+        self.end()
         if self._thread is not None:
-            self._thread.join(within_s)
+            self._thread.join(max(0.0, within_s))
 
     def _run(self) -> None:
         log = structlog.get_logger(self._work.__module__)
@@ -76,3 +81,13 @@ class Repeating:
             except Exception:
                 # Nobody would notice that this thread has ended; the next time may go better.
                 log.exception(f"{self._what} failed")
+
+
+def stop_all(repeated: Iterable[Repeating], within_s: float = _STOP_S) -> None:
+    """Ends several at once, and waits so long for all that is under way."""
+    every = list(repeated)
+    for one in every:
+        one.end()
+    deadline = time.monotonic() + within_s
+    for one in every:
+        one.stop(deadline - time.monotonic())

@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from sortition.render.figures import Figures
+from sortition.render.known import known
 from sortition.render.numbers import Scale, count, p_value, probability, quantile_name, relative
 from sortition.render.tables import Fitting, quiet_table
 from sortition.render.words import clean, goal_arrow, plural, role_word
@@ -41,11 +42,11 @@ class _Compared:
     def of(cls, comparison: Comparison, scale: Scale, mark: str) -> _Compared:
         interval = comparison.interval
         return cls(
-            relative=relative(_known(comparison, "relative")),
-            difference=scale.difference(_known(comparison, "difference")),
+            relative=relative(known(comparison, "relative")),
+            difference=scale.difference(known(comparison, "difference")),
             interval=scale.interval(interval.lower, interval.upper) if comparison.HasField("interval") else "–",
-            chance=probability(_known(comparison, "chance_to_beat")),
-            p=p_value(_known(comparison, "p_adjusted")),
+            chance=probability(known(comparison, "chance_to_beat")),
+            p=p_value(known(comparison, "p_adjusted")),
             mark=mark,
         )
 
@@ -148,8 +149,3 @@ def _mark(comparison: Comparison) -> str:
     if not comparison.significant:
         return ""
     return "better" if comparison.improvement else "worse"
-
-
-def _known(comparison: Comparison, field: str) -> float:
-    value: float = getattr(comparison, field) if comparison.HasField(field) else math.nan
-    return value

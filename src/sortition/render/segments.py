@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sortition.render.figures import Figures
+from sortition.render.known import known
 from sortition.render.numbers import Scale, count, p_value, relative
 from sortition.render.tables import Fitting, quiet_table
 from sortition.render.words import clean, goal_arrow
@@ -64,18 +64,13 @@ class _Row:
         control, treatment = held.get(figures.control, VariantMetric()), held.get(comparison.variant, VariantMetric())
         scale: Scale = figures.scale(name)
         self.metric = f"{clean(name)} {goal_arrow(figures.metric(name).goal)}"
-        self.control = scale.value(_known(control, "mean"), _known(control, "se"))
+        self.control = scale.value(known(control, "mean"), known(control, "se"))
         self.variant = clean(comparison.variant)
-        self.value = scale.value(_known(treatment, "mean"), _known(treatment, "se"))
+        self.value = scale.value(known(treatment, "mean"), known(treatment, "se"))
         self.n = count(treatment.n)
-        self.relative = relative(_known(comparison, "relative"))
-        self.difference = scale.difference(_known(comparison, "difference"))
+        self.relative = relative(known(comparison, "relative"))
+        self.difference = scale.difference(known(comparison, "difference"))
         between = comparison.interval
         self.interval = scale.interval(between.lower, between.upper) if comparison.HasField("interval") else "–"
-        self.p = p_value(_known(comparison, "p_adjusted"))
+        self.p = p_value(known(comparison, "p_adjusted"))
         self.mark = ("better" if comparison.improvement else "worse") if comparison.significant else ""
-
-
-def _known(message: VariantMetric | Comparison, field: str) -> float:
-    value: float = getattr(message, field) if message.HasField(field) else math.nan
-    return value

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from sortition.render.known import known
 from sortition.render.numbers import Scale, count
 from sortition.render.plots import interval_plot
 from sortition.render.tables import Fitting, quiet_table
@@ -41,7 +40,7 @@ def series_view(series: Series, experiment: Experiment) -> RenderableType:
         date = clean(point.day) if point.day != day else ""
         day = point.day
         variant, new, so_far = clean(point.variant), count(point.new_units), count(point.cumulative_units)
-        value, whole = scale.value(_known(point, "mean")), scale.value(_known(point, "cumulative_mean"))
+        value, whole = scale.value(known(point, "mean")), scale.value(known(point, "cumulative_mean"))
         difference, interval, plot = _difference(point, scale, reach)
         wide.add_row(*map(Text, (date, variant, new, value, so_far, whole, difference, interval, plot)))
         stacks = (f"{date}\n{variant}", f"{new}\n{so_far}", f"{value}\n{whole}", f"{difference}\n{interval}", plot)
@@ -50,7 +49,7 @@ def series_view(series: Series, experiment: Experiment) -> RenderableType:
 
 
 def _scale(series: Series, metric: Metric) -> Scale:
-    values = [_known(point, field) for point in series.points for field in ("mean", "cumulative_mean")]
+    values = [known(point, field) for point in series.points for field in ("mean", "cumulative_mean")]
     # About a standard error: enough digits to tell the ends of the intervals apart.
     errors = [(interval.upper - interval.lower) / 4 for interval in _intervals(series)]
     return Scale(values, errors, unit=clean(metric.unit), rate=metric.kind == MetricKind.METRIC_KIND_BINARY)
@@ -75,8 +74,3 @@ def _difference(point: SeriesPoint, scale: Scale, reach: float) -> tuple[str, st
         return scale.difference(value), "–", ""
     plot = interval_plot(interval.lower, value, interval.upper, reach)
     return scale.difference(value), scale.interval(interval.lower, interval.upper), plot
-
-
-def _known(point: SeriesPoint, field: str) -> float:
-    value: float = getattr(point, field) if point.HasField(field) else math.nan
-    return value

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-
-from google.protobuf.message import Message
 
 from sortition.render.figures import Figures
 from sortition.render.numbers import quantile_name
@@ -15,13 +12,7 @@ from sortition.rpc.v1.analysis_pb2 import Comparison, FullReport, Guardrail, Var
 from sortition.rpc.v1.experiment_pb2 import Goal, MetricRole
 from sortition.rpc.v1.snapshot_pb2 import MetricKind
 
-__all__ = ["Source", "known"]
-
-
-def known(message: Message, field: str) -> float:
-    """Returns a figure of a message; NaN where it is absent."""
-    value: float = getattr(message, field) if message.HasField(field) else math.nan
-    return value
+__all__ = ["Source"]
 
 
 class Source:

@@ -7,7 +7,7 @@ import threading
 import structlog
 
 from sortition.errors import StoreUnavailable
-from sortition.lifecycle.repeating import Repeating
+from sortition.lifecycle.repeating import Repeating, stop_all
 from waiting import wait_until
 
 
@@ -67,3 +67,25 @@ def test_what_was_never_started_can_be_stopped() -> None:
     work = Work()
     Repeating("work", work, every_s=0.001).stop()
     assert work.times == 0
+
+
+def test_several_end_at_once_and_not_one_behind_the_other() -> None:
+    """The second is told to end while the first is still busy, and both are waited for."""
+    busy, told = threading.Event(), threading.Event()
+
+    def first() -> None:
+        busy.set()
+        assert told.wait(10), "the second was not told to end before the first was done"
+
+    class Second(Repeating):
+        def end(self) -> None:
+            super().end()
+            told.set()
+
+    both = [Repeating("first", first, every_s=0.001), Second("second", Work(), every_s=3600)]
+    for one in both:
+        one.start()
+    assert busy.wait(10)
+    stop_all(both, 10)
+    assert told.is_set()
+    assert not [thread for thread in threading.enumerate() if thread.name in ("sortition-first", "sortition-second")]

@@ -25,7 +25,7 @@ from sortition.lifecycle.alerts.message import LOG, deliveries
 from sortition.lifecycle.alerts.retries import gives_up, next_attempt
 from sortition.lifecycle.alerts.transitions import OPENED, About, Transition, advance
 from sortition.lifecycle.alerts.webhook import Sender
-from sortition.lifecycle.repeating import Repeating
+from sortition.lifecycle.repeating import Repeating, stop_all
 from sortition.model.alert import Rules, Trigger
 from sortition.store.alerts import ACTIVE, PENDING, RESOLVED, DeliveryRecord
 
@@ -114,8 +114,7 @@ class SidecarAlerts:
 
     def stop(self) -> None:
         """Ends; what is open or not said yet is kept."""
-        for one in self._looking:
-            one.stop()
+        stop_all(self._looking)
 
     def look(self) -> None:
         """Looks once, and writes down what changes."""

@@ -16,7 +16,7 @@ from sortition.lifecycle.alerts.courier import Courier
 from sortition.lifecycle.alerts.transitions import OPENED, Transition
 from sortition.lifecycle.automatic.acts import open_experiments
 from sortition.lifecycle.leadership import LEASE_S, Leadership
-from sortition.lifecycle.repeating import Repeating
+from sortition.lifecycle.repeating import Repeating, stop_all
 from sortition.store import alerts as rows
 from sortition.store import installation
 from sortition.store.database import Database
@@ -102,8 +102,7 @@ class Watch:
 
     def stop(self) -> None:
         """Ends, and gives the lease back. What is not sent yet is sent by whoever leads next."""
-        self._looking.stop()
-        self._sending.stop()
+        stop_all([self._looking, self._sending])
         try:
             self._leadership.give_back()
         except SortitionError as error:

@@ -26,7 +26,7 @@ from sortition.lifecycle.automatic.acts import Automatic
 from sortition.lifecycle.automatic.book import Book
 from sortition.lifecycle.automatic.hold import Hold
 from sortition.lifecycle.decision import HELD, decide
-from sortition.lifecycle.repeating import Repeating
+from sortition.lifecycle.repeating import Repeating, stop_all
 from sortition.model import ExperimentSpec, ExperimentStatus, JsonObject, validate
 from sortition.rpc.v1 import snapshot_pb2
 from sortition.store import cells
@@ -122,8 +122,7 @@ class KillSwitch:
 
     def stop(self) -> None:
         """Ends watching; what is paused stays so."""
-        for one in self._looking:
-            one.stop()
+        stop_all(self._looking)
 
     def look(self) -> None:
         """Looks once at what this sidecar knows, and pauses what does harm. Never waits for the database."""

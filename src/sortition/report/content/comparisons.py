@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sortition.render.known import known
 from sortition.render.numbers import MINUS, Scale, count, p_value, probability, relative
 from sortition.report.content.words import (
     chance,
@@ -18,7 +19,7 @@ from sortition.report.content.words import (
 from sortition.report.document import Block, Cell, Column, Figure, Paragraph, Section, Table, Tone, cell
 from sortition.report.plots import IntervalRow, interval_plot
 from sortition.report.plots.intervals import MAX_ROWS
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 from sortition.rpc.v1.analysis_pb2 import Comparison, VariantSummary
 from sortition.rpc.v1.experiment_pb2 import DecisionPolicy, MetricRole
 

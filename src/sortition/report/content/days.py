@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sortition.render.known import known
 from sortition.render.numbers import Scale, count
 from sortition.report.content.words import axis_title, interval_text
 from sortition.report.document import Block, Cell, Column, Figure, Paragraph, Section, Table, cell
 from sortition.report.plots import Effect, EffectDay, Line, effect_plot, line_plot
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 from sortition.rpc.v1.analysis_pb2 import Interval, SeriesPoint
 
 __all__ = ["over_time"]

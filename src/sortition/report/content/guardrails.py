@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sortition.render.known import known
 from sortition.render.numbers import percent
 from sortition.report.content.words import guardrail_cell
 from sortition.report.document import Column, Section, Table, cell
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 from sortition.rpc.v1.analysis_pb2 import Guardrail
 
 __all__ = ["guardrails"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sortition.render.known import known
 from sortition.render.numbers import count, p_value, percent
 from sortition.render.words import moment
 from sortition.report.document import Column, Section, Table, cell
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 
 __all__ = ["looks"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sortition.render.known import known
 from sortition.render.numbers import count, percent
 from sortition.render.words import moment
 from sortition.report.document import Block, Cell, Column, Facts, Figure, Paragraph, Section, Table, cell
 from sortition.report.plots import power_plot
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 
 __all__ = ["power"]
 

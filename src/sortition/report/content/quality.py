@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sortition.render.known import known
 from sortition.render.numbers import count
 from sortition.report.content.summary import quality_tone
 from sortition.report.document import Block, Cell, Column, Figure, Paragraph, Section, Table, Tone, cell
 from sortition.report.plots import ShareRow, share_plot
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 
 __all__ = ["quality"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from sortition.render.figures import Figures
+from sortition.render.known import known
 from sortition.render.numbers import count, relative
 from sortition.report.content.words import outcome, p_text, relative_interval
 from sortition.report.document import Block, Column, Figure, Paragraph, Section, Table, Tone, cell
 from sortition.report.plots import IntervalRow, interval_plot
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 from sortition.rpc.v1.analysis_pb2 import AnalysisResult, Comparison, Segment
 
 __all__ = ["segments"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+from sortition.render.known import known
 from sortition.render.numbers import MINUS, count, p_value, percent
 from sortition.report.content.summary import SPLIT_TONES
 from sortition.report.document import Cell, Column, Facts, Figure, Section, Table, Tone, cell
 from sortition.report.plots import ShareRow, share_plot
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 
 __all__ = ["split"]
 

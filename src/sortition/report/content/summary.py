@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sortition.render.advice import current_status, next_command
+from sortition.render.known import known
 from sortition.render.numbers import count, p_value, percent
 from sortition.render.overview import ending_text
 from sortition.render.words import duration, moment, status_word
 from sortition.report.content.words import policy_text
 from sortition.report.document import Cell, Facts, Tone, Verdict, cell
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 from sortition.rpc.v1.analysis_pb2 import EndingKind, RecommendationKind
 from sortition.rpc.v1.snapshot_pb2 import ExperimentStatus
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from sortition.render.known import known
 from sortition.render.numbers import Scale, p_value, probability, relative
 from sortition.report.document import Cell, Tone, cell
-from sortition.report.source import Source, known
+from sortition.report.source import Source
 from sortition.rpc.v1.analysis_pb2 import Comparison, Guardrail, Interval
 from sortition.rpc.v1.experiment_pb2 import DecisionPolicy, MetricRole
 

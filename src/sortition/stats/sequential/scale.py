@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from scipy import special
@@ -21,6 +23,8 @@ _LOG_LARGE = math.log(1e300)
 _MOST_TERMS = 200
 """Terms of a continued fraction that needs about ten this far out."""
 _NEWTON_STEPS = 20
+
+_Carry: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 def log_t_tail(statistic: FloatLike, df: FloatLike) -> FloatArray:
@@ -75,17 +79,7 @@ def normal_from_t(statistic: FloatLike, df: FloatLike) -> FloatArray:
     >>> float(normal_from_t(2.0, np.inf)), round(float(normal_from_t(-2.228138852, 10)), 6)
     (2.0, -1.959964)
     """
-    t, freedom = np.broadcast_arrays(floats(statistic), floats(df))
-    finite = np.isfinite(freedom)
-    if not finite.any():
-        return t
-    near, z = is_near(t, freedom) & finite, np.array(t)
-    z[near] = normal_from_near_t(t[near], freedom[near])
-    rest = finite & ~near
-    if rest.any():
-        with np.errstate(all="ignore"):
-            z[rest] = np.copysign(-special.ndtri_exp(log_t_tail(t[rest], freedom[rest])), t[rest])
-    return floats(z)
+    return _carried(floats(statistic), floats(df), normal_from_near_t, _exact_score)
 
 
 def t_from_normal(z: FloatLike, df: FloatLike) -> FloatArray:
@@ -94,16 +88,26 @@ def t_from_normal(z: FloatLike, df: FloatLike) -> FloatArray:
     >>> float(t_from_normal(2.0, np.inf)), round(float(t_from_normal(1.959963985, 10)), 6)
     (2.0, 2.228139)
     """
-    score, freedom = np.broadcast_arrays(floats(z), floats(df))
+    return _carried(floats(z), floats(df), t_from_near_normal, _exact_quantile)
+
+
+def _carried(score: FloatArray, df: FloatArray, near: _Carry, exact: _Carry) -> FloatArray:
+    """Carries scores over: by expansion where that is exact, otherwise exactly; without a finite df they stay."""
+    given, freedom = np.broadcast_arrays(score, df)
     finite = np.isfinite(freedom)
     if not finite.any():
-        return score
-    near, t = is_near(score, freedom) & finite, np.array(score)
-    t[near] = t_from_near_normal(score[near], freedom[near])
-    rest = finite & ~near
+        return given
+    by_expansion, found = is_near(given, freedom) & finite, np.array(given)
+    found[by_expansion] = near(given[by_expansion], freedom[by_expansion])
+    rest = finite & ~by_expansion
     if rest.any():
-        t[rest] = _exact_quantile(score[rest], freedom[rest])
-    return floats(t)
+        found[rest] = exact(given[rest], freedom[rest])
+    return floats(found)
+
+
+def _exact_score(t: FloatArray, df: FloatArray) -> FloatArray:
+    with np.errstate(all="ignore"):
+        return floats(np.copysign(-special.ndtri_exp(log_t_tail(t, df)), t))
 
 
 def _exact_quantile(z: FloatArray, df: FloatArray) -> FloatArray:
