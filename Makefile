@@ -1,6 +1,6 @@
 # Each target builds what it needs, so any of them can be the first one in a fresh clone.
 #   make demo     agents run an experiment on themselves
-#   make test     every test
+#   make test     every test, on up to four cores; make test PYTEST='-n 0 -k merge -x' runs some, one after another
 #   make check    format, lint, types, layers, generated code, stub
 #   make bench    everything side by side in one run; writes docs/performance.md
 #   make bench-core          the core alone
@@ -43,7 +43,7 @@ demo: build
 	$(BIN)/sortition demo $(DEMO)
 
 test: build
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST)
 	cargo test --locked --quiet $(CRATES)
 
 check: build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from postgres import PostgresServer
 from sortition.store import Database, sqlite_url
 
 KINDS = ["sqlite", "postgresql"]
+
+# Tables are as wide as a test says, and not as the terminal of whoever runs it.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
@@ -17,9 +17,6 @@ from sortition.store.database import Database
 from sortition.store.peeks import PeekKey
 from sortition.store.records import ExperimentRecord, PeekRecord
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
 __all__ = ["INTERVAL_S", "Peeks"]
 
 INTERVAL_S: Final = 2.0
@@ -29,6 +26,8 @@ INTERVAL_S: Final = 2.0
 # yet another experiment are not counted.
 _MAX_WAITING: Final = 10_000
 _STOP_S: Final = 10.0
+# So long is waited for a write under way before what is known is shown.
+_HANGING_S: Final = 1.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _OPEN: Final = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
 
@@ -71,13 +70,27 @@ class Peeks:
                 peek = PeekRecord(1, int(early), frozenset([day]), at, at)
                 self._waiting[key] = self._waiting.get(key, PeekRecord()) + peek
 
-    def of(self, tx: Connection, record: ExperimentRecord) -> PeekRecord:
-        """Returns all peeks at an experiment: those that are stored, and those of this sidecar that are not yet."""
-        total = rows.of(tx, record.id)
-        with self._lock:
-            for found in (self._waiting, self._under_way):
-                total = sum((peek for (id, _, _), peek in found.items() if id == record.id), total)
-        return total
+    def of(self, record: ExperimentRecord) -> PeekRecord:
+        """Returns all peeks at an experiment: those that are stored, and those of this sidecar that are not yet.
+
+        It reads for itself: whoever calls holds no transaction, which would show what was stored when that began.
+
+        Raises:
+            StoreUnavailable: The database cannot be reached.
+            StoreError: It cannot be used.
+        """
+        # Between writes, so that each peek is in one of the two; where a write hangs, those under way may show twice.
+        alone = self._writing.acquire(timeout=_HANGING_S)
+        try:
+            with self._db.read() as tx:
+                total = rows.of(tx, record.id)
+            with self._lock:
+                for found in (self._waiting, self._under_way):
+                    total = sum((peek for (id, _, _), peek in found.items() if id == record.id), total)
+            return total
+        finally:
+            if alone:
+                self._writing.release()
 
     def write(self) -> None:
         """Stores what was counted since the last time. What cannot be stored waits for the next time.

@@ -146,8 +146,7 @@ class Queries:
             record = require_experiment(tx, organization, key)
             result = look(tx, record, now).result
         shown = self._shown(record, result)
-        with self._db.read() as tx:
-            return _with_ending(tx, self._with_registered(tx, report(record, shown, now)))
+        return self._with_the_rest(report(record, shown, now))
 
     def statuses(
         self,
@@ -301,8 +300,7 @@ class Queries:
             # With what was kept now, and again of one moment.
             keep(self._changes, record)
             found, _ = self._full_report(organization, key, now)
-        with self._db.read() as tx:
-            return replace(found, report=_with_ending(tx, self._with_registered(tx, found.report)))
+        return replace(found, report=self._with_the_rest(found.report))
 
     def _full_report(self, organization: str, key: str, now: datetime) -> tuple[FullReport, ExperimentRecord]:
         with self._db.read() as tx:
@@ -351,8 +349,8 @@ class Queries:
         """
         with self._db.read() as tx:
             record = require_experiment(tx, organization, key)
-            peeks, deviations = self.peeks.of(tx, record), _deviations(tx, record)
-            return Registered(record, peeks, deviations, verify(tx, record))
+            deviations, verified = _deviations(tx, record), verify(tx, record)
+        return Registered(record, self.peeks.of(record), deviations, verified)
 
     def _shown(self, record: ExperimentRecord, result: AnalysisResult) -> AnalysisResult:
         """Stores what a look reached, and counts it; returns what it says."""
@@ -365,15 +363,13 @@ class Queries:
         if valid or not is_kept(record, result):
             self.peeks.count(record, early=result.provisional and not valid)
 
-    def _with_registered(self, tx: Connection, found: Report) -> Report:
-        """Returns a report with what was done beside the registration, this very look included."""
-        return replace(found, peeks=self.peeks.of(tx, found.record), deviations=_deviations(tx, found.record))
-
-
-def _with_ending(tx: Connection, found: Report) -> Report:
-    """Returns a report with how the experiment ended, if it has."""
-    ended = endings(tx, [found.record]).get(found.record.id)
-    return found if ended is None else replace(found, ending=ended.ending)
+    def _with_the_rest(self, found: Report) -> Report:
+        """Returns a report with how it ended, if it has, and what was done beside the registration: this look too."""
+        record = found.record
+        with self._db.read() as tx:
+            ended, deviations = endings(tx, [record]).get(record.id), _deviations(tx, record)
+        ending = found.ending if ended is None else ended.ending
+        return replace(found, ending=ending, peeks=self.peeks.of(record), deviations=deviations)
 
 
 def _deviations(tx: Connection, record: ExperimentRecord) -> tuple[DeviationRecord, ...]:
