@@ -58,10 +58,19 @@ def bare_sidecar(state: Path, core: int | None = 0, *flags: str, tree: Path | No
         flags: More of the command line.
         tree: Whose source it runs; what is imported here when None.
     """
+    with starting_sidecar(state, core, *flags, tree=tree) as process:
+        yield process.pid, announced(endpoint_file(state), process)
+
+
+@contextmanager
+def starting_sidecar(
+    state: Path, core: int | None = 0, *flags: str, tree: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a sidecar; gives its process at once."""
     serve = [sys.executable, "-m", "sortition", "serve", "--state-dir", str(state), "--listen", "127.0.0.1:0", *flags]
     process = begin(serve, core, path=[str(tree / "src")] if tree else (), stderr=subprocess.DEVNULL)
     try:
-        yield process.pid, _address(state, process)
+        yield process
     finally:
         process.terminate()
         end(process)
@@ -80,11 +89,12 @@ def running_sidecar(
         yield pid, address
 
 
-def _address(state: Path, process: subprocess.Popen[bytes]) -> str:
+def announced(place: Path, process: subprocess.Popen[bytes]) -> str:
+    """Waits until a sidecar has written an address into a file of its state directory; returns it."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, "the sidecar ended before it listened"
-        if endpoint_file(state).exists() and (address := endpoint_file(state).read_text().strip()):
+        if place.exists() and (address := place.read_text().strip()):
             return address
         time.sleep(0.002)
     raise TimeoutError("the sidecar did not listen within 60 s")

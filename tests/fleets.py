@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sortition.core import Assignment, Engine
-from sortition.lifecycle import Actor, Changes, Experiments, KeptUnits, SnapshotKeeper, Switcher, load_local
+from sortition.lifecycle import Actor, Changes, Experiments, SnapshotKeeper, Switcher
 from sortition.lifecycle.weights import Reweighted
 from sortition.model import ExperimentSpec, validate
 from sortition.rpc.v1 import recording_pb2
+from sortition.state.snapshot import load_local
+from sortition.state.units import KeptUnits
 from sortition.store import BatchWriter, Database, sqlite_url
 from sortition.store.cells import experiment_data
 from sortition.store.records import ExperimentData, ExperimentRecord

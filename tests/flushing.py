@@ -9,7 +9,8 @@ from collections import Counter
 from sortition.core import Engine
 from sortition.flusher import Flusher, FlushState
 from sortition.rpc.v1 import assignment_pb2, recording_pb2, snapshot_pb2
-from sortition.store import BatchWriter, Database, Identity
+from sortition.state import Identity
+from sortition.store import BatchWriter, Database
 from store_samples import contents
 
 __all__ = ["Recorder", "stored"]

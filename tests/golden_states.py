@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from sortition.service.state import StateDirectory
+from sortition.state import StateDirectory
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = sorted(path.parent.name for path in GOLDEN.glob("*/state.tar.xz"))

@@ -26,7 +26,7 @@ from sortition.rpc.v1 import (
     recording_pb2,
     recording_pb2_grpc,
 )
-from sortition.service import Service
+from sortition.service.sidecar import Service
 from sortition.settings import load
 
 KEY = "search-strategy"

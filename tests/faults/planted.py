@@ -17,7 +17,7 @@ from sortition.core import SealedBatch
 from sortition.errors import StoreUnavailable
 from sortition.flusher import Flusher
 from sortition.rpc.v1 import recording_pb2
-from sortition.service.state import StateDirectory
+from sortition.state import StateDirectory
 from sortition.store import BatchWriter
 from sortition.store.schema import writers
 

@@ -19,7 +19,7 @@ from faults.process import Sidecar
 from sidecars import ACTOR, KEY, Stubs, assign, connected, outcome, record, running, start_experiment
 from sortition.errors import StoreError
 from sortition.rpc.v1 import admin_pb2, analysis_pb2, assignment_pb2, recording_pb2
-from sortition.service import Service
+from sortition.service.sidecar import Service
 from sortition.settings import load
 from sortition.store import sqlite_url
 from waiting import wait_until

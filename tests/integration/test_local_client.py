@@ -21,7 +21,7 @@ from sortition.client import Client, Reason, SnapshotFile
 from sortition.errors import FailedPrecondition, NotReady
 from sortition.lifecycle import SnapshotDatabase
 from sortition.rpc.v1 import admin_pb2, assignment_pb2, snapshot_pb2
-from sortition.service import Service
+from sortition.service.sidecar import Service
 from sortition.store import sqlite_url
 from waiting import wait_until
 

@@ -18,7 +18,7 @@ from secure import Certificate, bearer, make_certificate, make_tokens, replace, 
 from sidecars import TIMEOUT_S, connected, running
 from sortition.errors import SettingsError
 from sortition.rpc.v1 import admin_pb2, admin_pb2_grpc
-from sortition.service import Service
+from sortition.service.sidecar import Service
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from sidecars import (
 from sortition import locations
 from sortition.errors import FailedPrecondition, SettingsError, StoreError, StoreUnavailable, Unavailable
 from sortition.rpc.v1 import admin_pb2, analysis_pb2, assignment_pb2
-from sortition.service import Service
+from sortition.service.sidecar import Service
 from sortition.settings import load
 from sortition.store import sqlite_url
 from waiting import wait_until

@@ -28,7 +28,7 @@ from sidecars import (
     start_experiment,
 )
 from sortition.rpc.v1 import admin_pb2, analysis_pb2, assignment_pb2, recording_pb2
-from sortition.service import Service
+from sortition.service.sidecar import Service
 from waiting import wait_until
 
 

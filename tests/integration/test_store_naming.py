@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import delete
 
 from sortition.errors import Conflict, StoreError, StoreUnavailable
-from sortition.store import BatchWriter, Database, Identity, schema
+from sortition.state import Identity
+from sortition.store import BatchWriter, Database, schema
 from store_samples import Delta, contents, make_batch, make_cell
 
 ID = "id-default-search"

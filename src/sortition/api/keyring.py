@@ -9,17 +9,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import structlog
-
 from sortition.api.tokens import Token, read_tokens, token_id
 from sortition.errors import SettingsError
+from sortition.events import EventLog
 
 __all__ = ["POLL_S", "Keyring"]
 
 POLL_S: Final = 0.5
 """Seconds between two looks at the file; two seconds are promised between a revocation and its effect."""
 
-_log = structlog.get_logger("sortition.api.tokens")
+_log = EventLog("sortition.api.tokens")
 _SCHEME: Final = "Bearer "
 
 Changed: TypeAlias = Callable[[Sequence[Token], Sequence[Token]], None]
@@ -32,6 +31,9 @@ class Keyring:
 
     When the file is lost or damaged while the sidecar runs, nobody gets in until it is there again: tokens that were
     good a moment ago may have been revoked with it.
+
+    Attributes:
+        path: The file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +45,7 @@ class Keyring:
         Raises:
             SettingsError: It cannot be used.
         """
-        self._path = path
+        self.path = path
         # Before reading: what changes in between is read once more.
         self._signature = _signature(path)
         # Replaced as a whole, never changed: callers look without a lock.
@@ -89,13 +91,13 @@ class Keyring:
 
     def refresh(self) -> tuple[list[Token], list[Token]]:
         """Reads the file if it has changed; returns the tokens that came and those that went."""
-        signature = _signature(self._path)
+        signature = _signature(self.path)
         if signature == self._signature:
             return [], []
         self._signature = signature
         before = self._held
         try:
-            after = {token.id: token for token in read_tokens(self._path)}
+            after = {token.id: token for token in read_tokens(self.path)}
         except SettingsError as error:
             self._held = {}
             _log.error("tokens lost, nobody gets in", error=error.message)
@@ -107,7 +109,9 @@ class Keyring:
         return came, went
 
     def _watch(self, changed: Changed, looked: Looked) -> None:
-        while not self._stopping.wait(POLL_S):
+        # At once: where a lane answers from the first moment, the file may have been read a while ago.
+        watching = True
+        while watching:
             try:
                 came, went = self.refresh()
                 if came or went:
@@ -116,6 +120,7 @@ class Keyring:
             except Exception as error:
                 # Were this thread to end, revocations would have no effect and nobody would know.
                 _log.error("tokens not watched", exception="".join(traceback.format_exception(error)))
+            watching = not self._stopping.wait(POLL_S)
 
 
 def _signature(path: Path) -> _Signature | None:

@@ -5,6 +5,7 @@ Each command is in the file of its subject; what all share is in `command`, `ses
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -19,6 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with a code of `sortition.cli.exit_codes.ExitCode`.
     """
-    from sortition.cli.app import app
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["serve"]:
+        # Agents wait for a sidecar that starts, and it for no other command.
+        from sortition.cli.serve import alone
 
-    app(args=arguments, prog_name="sortition")
+        app = alone()
+    else:
+        from sortition.cli.app import app
+    app(args=given, prog_name="sortition")

@@ -79,7 +79,7 @@ def salvage(state_dir: _StateDir = None, output: _Format = Output.TABLE) -> None
 def adopt(state_dir: _StateDir = None) -> None:
     """Use a state directory that was copied or restored; its original must never be used again."""
     from sortition import locations
-    from sortition.service.state import StateDirectory
+    from sortition.state import StateDirectory
 
     path = locations.state_dir(state_dir)
     StateDirectory.adopt(path)

@@ -8,14 +8,24 @@ from typing import Annotated
 
 import typer
 
+from sortition.cli.root import root
 from sortition.cli.settings_options import Config
 
-__all__ = ["register"]
+__all__ = ["alone", "register"]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("serve")(serve)
+
+
+def alone() -> typer.Typer:
+    """Returns an application that has this command only."""
+    app = root()
+    # With it the command is named on the command line, as it is among others.
+    app.callback()(lambda: None)
+    register(app)
+    return app
 
 
 def serve(

@@ -59,7 +59,7 @@ class Route:
         if self._avoid_until is not None and not self.due:
             return
         self._avoid_until = None
-        lane = find_lane(self.target)
+        lane = find_lane(self._configured)
         if lane is None:
             return
         # Never without the TLS that was asked for, and never in the clear to another machine.
@@ -71,6 +71,9 @@ class Route:
         """Notes that nobody was reached at `address`."""
         if self.address != self.target:
             self._avoid_until = time.monotonic() + LANE_PAUSE_S
+        else:
+            # Neither is there: of a sidecar that starts again, the lane is there first.
+            self._avoid_until = None
 
     def forget(self) -> None:
         """Forgets what was noted, as a forked process has to."""

@@ -20,20 +20,24 @@ def find_target(configured: str | None = None) -> str:
     The first of: `configured`, the environment variable SORTITION_TARGET, the address that a running sidecar has
     written into the state directory, and 127.0.0.1:7117.
     """
-    return (
-        configured
-        or os.environ.get("SORTITION_TARGET")
-        or _announced(locations.endpoint_file)
-        or locations.DEFAULT_TARGET
-    )
+    return _named(configured) or _announced(locations.endpoint_file) or locations.DEFAULT_TARGET
 
 
-def find_lane(target: str) -> str | None:
-    """Returns where the native lane of the sidecar at `target` is; ``None`` where it has none on this machine.
+def find_lane(configured: str | None = None) -> str | None:
+    """Returns where the native lane of the sidecar is; ``None`` where it has none on this machine.
 
-    Only the sidecar that has announced itself in the state directory is known to be on this machine.
+    Only the sidecar that has announced itself in the state directory is known to be on this machine. One that starts
+    announces its lane first, and is meant where no other is named.
+
+    Args:
+        configured: The sidecar's address, where it was given.
     """
-    return _announced(locations.lane_file) if target == _announced(locations.endpoint_file) else None
+    named, server = _named(configured), _announced(locations.endpoint_file)
+    return _announced(locations.lane_file) if named in (None, server) else None
+
+
+def _named(configured: str | None) -> str | None:
+    return configured or os.environ.get("SORTITION_TARGET") or None
 
 
 def _announced(place: Callable[[Path], Path]) -> str | None:

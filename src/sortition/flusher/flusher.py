@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from sortition.core import Engine, SealedBatch
 from sortition.errors import Conflict, InternalError, SortitionError, StoreUnavailable, Unavailable
 from sortition.flusher.backoff import backoff_s
-from sortition.store import BatchWriter, Identity
+from sortition.state import Identity
+from sortition.store import BatchWriter
 
 __all__ = ["FlushState", "Flusher"]
 

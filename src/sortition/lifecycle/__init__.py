@@ -10,7 +10,7 @@ from sortition.lifecycle.decision import data_from_inputs, inputs_of, recompute
 from sortition.lifecycle.endings import Ending, EndingKind
 from sortition.lifecycle.experiments import Completion, Experiments
 from sortition.lifecycle.full_report import FullReport
-from sortition.lifecycle.keeper import SnapshotKeeper, load_local
+from sortition.lifecycle.keeper import SnapshotKeeper
 from sortition.lifecycle.registration import Registered
 from sortition.lifecycle.replay import Replay
 from sortition.lifecycle.report import Report
@@ -18,7 +18,7 @@ from sortition.lifecycle.snapshot import compile_snapshot
 from sortition.lifecycle.source import SnapshotDatabase
 from sortition.lifecycle.subjects import Subjects
 from sortition.lifecycle.summary import Gain, GainKey, Summary
-from sortition.lifecycle.weights import KeptUnits, Reweighted, Switcher
+from sortition.lifecycle.weights import Reweighted, Switcher
 
 __all__ = [
     "ANONYMOUS",
@@ -35,7 +35,6 @@ __all__ = [
     "Gain",
     "GainKey",
     "Judgement",
-    "KeptUnits",
     "KillSwitch",
     "Leader",
     "Note",
@@ -52,6 +51,5 @@ __all__ = [
     "compile_snapshot",
     "data_from_inputs",
     "inputs_of",
-    "load_local",
     "recompute",
 ]

@@ -14,12 +14,13 @@ from sortition.errors import SortitionError
 from sortition.files import replace_file
 from sortition.lifecycle.snapshot import compile_snapshot, snapshot_version
 from sortition.rpc.v1 import snapshot_pb2
+from sortition.state.snapshot import load_local
 from sortition.store.database import Database
 
 if TYPE_CHECKING:
     from sortition.store.listener import ChangeListener
 
-__all__ = ["SnapshotKeeper", "load_local"]
+__all__ = ["SnapshotKeeper", "is_ahead"]
 
 _log = structlog.get_logger("sortition.lifecycle")
 # A compilation under way is waited for this long; it reads one state of the database and is bounded by its time limit.
@@ -85,7 +86,10 @@ class SnapshotKeeper:
 
     def load_local(self) -> bool:
         """Loads the last good snapshot from disk; returns whether the engine took it."""
-        return load_local(self._engine, self._path)
+        loaded = load_local(self._engine, self._path)
+        if loaded:
+            _log.warning("answering from the last good snapshot", version=self._engine.snapshot_version)
+        return loaded
 
     def refresh(self) -> bool:
         """Loads the current state now; returns whether the engine answers from it. It says in the log why not."""
@@ -103,10 +107,7 @@ class SnapshotKeeper:
                 return False
             if loaded:
                 self._keep(snapshot)
-            elif (self._engine.snapshot_version, self._engine.snapshot_hash) != (
-                header.version,
-                header.content_hash[: len(self._engine.snapshot_hash)],
-            ):
+            elif not _holds(self._engine, header):
                 # Versions only grow, so the database is not the one that the loaded snapshot came from.
                 self._complain(
                     "snapshot not refreshed",
@@ -154,23 +155,20 @@ class SnapshotKeeper:
             _log.error("last good snapshot not written", path=str(self._path), error=str(error))
 
 
-def load_local(engine: Engine, path: Path) -> bool:
-    """Loads the last good snapshot from disk, for starting without a database; a damaged one is logged and ignored.
+def is_ahead(engine: Engine, db: Database) -> bool:
+    """Returns whether an engine answers from a state that its database does not have: an older copy was restored.
 
-    Args:
-        engine: What answers from it.
-        path: The file.
-
-    Returns:
-        Whether the engine took it.
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+        StoreError: It cannot be used.
     """
-    try:
-        loaded = engine.load_snapshot(path.read_bytes())
-    except FileNotFoundError:
-        return False
-    except (OSError, SortitionError) as error:
-        _log.error("last good snapshot not loaded", path=str(path), error=str(error))
-        return False
-    if loaded:
-        _log.warning("answering from the last good snapshot", version=engine.snapshot_version)
-    return loaded
+    with db.read() as tx:
+        header = snapshot_pb2.Snapshot.FromString(compile_snapshot(tx))
+    # Versions only grow.
+    return header.version <= engine.snapshot_version and not _holds(engine, header)
+
+
+def _holds(engine: Engine, header: snapshot_pb2.Snapshot) -> bool:
+    """Returns whether an engine answers from this very snapshot."""
+    hash = engine.snapshot_hash
+    return (engine.snapshot_version, hash) == (header.version, header.content_hash[: len(hash)])

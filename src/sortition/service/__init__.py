@@ -1,8 +1,10 @@
-"""The composition root: the only place where the parts of a sidecar are wired together."""
+"""The composition root: the only place where the parts of a sidecar are wired together.
+
+Two stages: `first` answers from what was kept, and `sidecar` is everything.
+"""
 
 from __future__ import annotations
 
 from sortition.service.run import serve
-from sortition.service.sidecar import Service
 
-__all__ = ["Service", "serve"]
+__all__ = ["serve"]

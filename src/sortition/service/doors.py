@@ -1,4 +1,4 @@
-"""Who may come in: the certificates and tokens of a sidecar, and the journal of those who were turned away."""
+"""What keeps the doors of a sidecar's server: the guard of its calls, and the journal of those who were turned away."""
 
 from __future__ import annotations
 
@@ -8,62 +8,52 @@ from datetime import datetime
 import grpc
 
 from sortition.api.backend import BackendSource
-from sortition.api.denials import Denials
 from sortition.api.guard import Guard
-from sortition.api.keyring import Keyring
-from sortition.api.tls import Certificates
+from sortition.service.entrance import Entrance
 from sortition.service.journal import Journal
-from sortition.settings import Settings
 
 __all__ = ["Doors"]
 
 
 class Doors:
-    """What stands between callers and a sidecar; nothing at all where neither TLS nor tokens are in use.
+    """What stands between callers and a sidecar's server; nothing at all where neither TLS nor tokens are in use.
 
     Attributes:
+        entrance: Who may come in.
         guard: What asks each call for its token; None where tokens are not in use.
-        keyring: The tokens in force; None where tokens are not in use.
-        certificates: Where the certificates are; None where TLS is not spoken.
         credentials: What TLS is spoken with; None for none.
-        denials: Counts denied calls.
     """
 
-    def __init__(self, settings: Settings, backend: BackendSource, now: Callable[[], datetime]) -> None:
-        """Reads certificates and tokens.
+    def __init__(self, entrance: Entrance, backend: BackendSource, now: Callable[[], datetime]) -> None:
+        """Reads the certificates.
 
         Args:
-            settings: Where they are.
+            entrance: Who may come in.
             backend: Where denied calls are written.
             now: The clock; aware, in UTC.
 
         Raises:
             SettingsError: They cannot be used.
         """
-        self.denials = Denials()
+        self.entrance = entrance
         self.guard: Guard | None = None
-        self.certificates: Certificates | None = None
         self.credentials: grpc.ServerCredentials | None = None
-        self.keyring: Keyring | None = None
         self._journal: Journal | None = None
-        if settings.tls_certificate is not None and settings.tls_key is not None:
-            self.certificates = Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-            self.credentials = self.certificates.credentials()
-        # Asked once: whether tokens are needed does not change while it runs, whatever becomes of the file.
-        path = settings.tokens
-        if path is not None:
-            self.keyring = Keyring(path)
-            self.guard = Guard(self.keyring, self.denials)
-            self._journal = Journal(self.denials, backend, now=now, tokens_file=path)
+        if entrance.certificates is not None:
+            self.credentials = entrance.certificates.credentials()
+        keyring = entrance.keyring
+        if keyring is not None:
+            self.guard = Guard(keyring, entrance.denials)
+            self._journal = Journal(entrance.denials, backend, now=now, tokens_file=keyring.path)
 
     def start(self) -> None:
         """Begins to watch the file of tokens, and to write down who was turned away."""
-        if self.keyring is not None and self._journal is not None and self.guard is not None:
+        if self.entrance.keyring is not None and self._journal is not None and self.guard is not None:
             self._journal.start()
-            self.keyring.start(self._journal.tokens_changed, self.guard.sweep)
+            self.entrance.keyring.start(self._journal.tokens_changed, self.guard.sweep)
 
     def stop(self) -> None:
         """Ends both. The server has to be stopped before, and the database closed behind it."""
-        if self.keyring is not None and self._journal is not None:
-            self.keyring.stop()
+        if self.entrance.keyring is not None and self._journal is not None:
+            self.entrance.keyring.stop()
             self._journal.stop()

@@ -10,8 +10,6 @@ import threading
 import traceback
 from typing import Final
 
-import structlog
-
 from sortition import locations
 from sortition.api.address import Listen, parse_listen, prepare_socket
 from sortition.api.denials import Denial
@@ -19,12 +17,13 @@ from sortition.api.limits import MAX_CALLS, MAX_CALLS_PER_CONNECTION, MAX_CONNEC
 from sortition.api.tokens import Token
 from sortition.core import Engine, Lane
 from sortition.errors import InvalidArgument, SettingsError, SortitionError, Unavailable
-from sortition.service.doors import Doors
+from sortition.events import EventLog
+from sortition.service.entrance import Entrance
 from sortition.settings import Settings
 
 __all__ = ["NativeLane"]
 
-_log = structlog.get_logger("sortition.service")
+_log = EventLog("sortition.service")
 
 _POLL_S: Final = 0.5
 _ANY_PORT: Final = "127.0.0.1:0"
@@ -37,14 +36,14 @@ class NativeLane:
         address: Where: ``unix:/path`` or ``host:port``.
     """
 
-    def __init__(self, listen: Listen, settings: Settings, engine: Engine, doors: Doors) -> None:
+    def __init__(self, listen: Listen, settings: Settings, engine: Engine, entrance: Entrance) -> None:
         """Begins to listen.
 
         Args:
             listen: Where.
             settings: How many streams it may have.
             engine: What answers.
-            doors: Who may come in.
+            entrance: Who may come in.
 
         Raises:
             SettingsError: The place or the certificates cannot be used.
@@ -53,9 +52,9 @@ class NativeLane:
         if listen.path is not None:
             prepare_socket(listen.path)
         # A socket is kept from others by its file's mode, as with the server.
-        self._certificates = doors.certificates if listen.path is None else None
-        self._keyring = doors.keyring
-        self._denials = doors.denials
+        self._certificates = entrance.certificates if listen.path is None else None
+        self._keyring = entrance.keyring
+        self._denials = entrance.denials
         # Before reading: what changes in between is read once more.
         self._signature = self._certificates.signature() if self._certificates else None
         self._tokens = self._keyring.tokens if self._keyring else ()
@@ -79,7 +78,7 @@ class NativeLane:
         self._thread.start()
 
     @classmethod
-    def open(cls, settings: Settings, engine: Engine, doors: Doors) -> NativeLane | None:
+    def open(cls, settings: Settings, engine: Engine, entrance: Entrance) -> NativeLane | None:
         """Begins to listen where the settings say; None where they want no lane.
 
         Raises:
@@ -89,9 +88,9 @@ class NativeLane:
         if settings.lane == "off":
             return None
         if settings.lane != "auto":
-            return cls(parse_listen(settings.lane), settings, engine, doors)
+            return cls(parse_listen(settings.lane), settings, engine, entrance)
         try:
-            return cls(_own_place(settings), settings, engine, doors)
+            return cls(_own_place(settings), settings, engine, entrance)
         except (SettingsError, Unavailable) as error:
             # Nobody asked for it; the server answers the same.
             _log.warning("no native lane", error=error.message)

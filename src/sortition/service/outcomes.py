@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import structlog
-
 from sortition.core import Engine, log_inspect
 from sortition.errors import FailedPrecondition
-from sortition.service.state import StateDirectory
+from sortition.events import EventLog
 from sortition.settings import Settings
+from sortition.state import StateDirectory
 
 __all__ = ["open_engine"]
 
-_log = structlog.get_logger("sortition.service")
+_log = EventLog("sortition.service")
 
 _NAME_BYTES = 8
 

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sortition.service.logs import configure_logs
-from sortition.service.sidecar import Service
+from sortition.events import configure_logs, configure_logs_later
+from sortition.service.first import First
 from sortition.settings import Settings
 
 __all__ = ["serve"]
@@ -28,11 +28,16 @@ def serve(settings: Settings) -> None:
     Raises:
         SortitionError: It could not be started, or what it had recorded could not be stored at the end.
     """
-    configure_logs(settings.log_level)
-    service = Service(settings)
+    configure_logs_later(settings.log_level)
     # Before the start, so that a signal during it is not lost; until behind the drain, so that a second one changes
     # nothing: draining is bounded, and what would be lost by hurrying has been acknowledged.
     with _signalled() as told:
+        first = First.open(settings)
+        # What takes longest; agents are answered meanwhile.
+        from sortition.service.sidecar import Service
+
+        configure_logs(settings.log_level)
+        service = Service(settings, first=first)
         service.start()
         while not told(_LOOK_S) and not service.wait(0):
             pass

@@ -18,16 +18,21 @@ from sortition.api.convert import timestamp
 from sortition.api.server import Server, build_server
 from sortition.core import Engine
 from sortition.errors import SortitionError, StoreError, StoreUnavailable
-from sortition.lifecycle import KeptUnits, KillSwitch, load_local
+from sortition.lifecycle import KillSwitch
 from sortition.lifecycle.alerts import Problem
+from sortition.lifecycle.keeper import is_ahead
 from sortition.rpc.v1 import admin_pb2
 from sortition.service.alerting import Alerting, problems
 from sortition.service.doors import Doors
+from sortition.service.entrance import Entrance
+from sortition.service.first import First
 from sortition.service.lane import NativeLane
 from sortition.service.outcomes import open_engine
-from sortition.service.state import StateDirectory
 from sortition.service.storage import Storage, open_database
 from sortition.settings import Settings
+from sortition.state import StateDirectory
+from sortition.state.snapshot import load_local
+from sortition.state.units import KeptUnits
 from sortition.store import Database
 
 __all__ = ["Service"]
@@ -51,26 +56,30 @@ class Service:
     within the engine's bounds, until the database is there; the control plane is unavailable until then.
     """
 
-    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self, settings: Settings, *, first: First | None = None, now: Callable[[], datetime] = _utc_now
+    ) -> None:
         """Makes a sidecar that is not running yet.
 
         Args:
             settings: Its settings.
+            first: What answers already, if anything does; the sidecar closes it.
             now: The clock of the control plane; aware, in UTC.
         """
         self._settings = settings
         self._now = now
         self._listen = parse_listen(settings.listen)
         self._started_at = now()
-        self._state: StateDirectory | None = None
-        self._engine: Engine | None = None
+        self._state = first.state if first else None
+        self._engine = first.engine if first else None
+        self._entrance = first.entrance if first else None
+        self._units = first.units if first else None
+        self._lane = first.lane if first else None
         self._server: Server | None = None
-        self._lane: NativeLane | None = None
         self._storage: Storage | None = None
         self._doors: Doors | None = None
         self._switch: KillSwitch | None = None
         self._alerting: Alerting | None = None
-        self._units: KeptUnits | None = None
         self._tending: threading.Thread | None = None
         self._stopping = threading.Event()
         self._one_stop = threading.Lock()
@@ -119,8 +128,11 @@ class Service:
     def _start(self) -> None:
         # Before anything is touched: what cannot be used is refused first.
         self._alerting = Alerting(self._settings, now=self._now)
-        self._state = StateDirectory(self._settings.state_dir)
-        self._doors = Doors(self._settings, self._backend, self._now)
+        if self._lane is not None and self._engine is not None:
+            _log.info("answering", lane=self.lane, version=self._engine.snapshot_version)
+        self._state = self._state or StateDirectory(self._settings.state_dir)
+        self._entrance = self._entrance or Entrance.open(self._settings)
+        self._doors = Doors(self._entrance, self._backend, self._now)
         engine = self._make_engine(self._state)
         self._server = build_server(
             self._listen,
@@ -137,7 +149,7 @@ class Service:
         self._switch.start()
         self._look_after(engine, self._state)
         self._server.start()
-        self._lane = NativeLane.open(self._settings, engine, self._doors)
+        self._lane = self._lane or NativeLane.open(self._settings, engine, self._entrance)
         if self.ready:
             self._server.health.serving()
         if not (self.ready and self.attached):
@@ -174,37 +186,47 @@ class Service:
                 raise
             return self._without_database(self._open_engine(state, key), state, error)
         try:
+            if self._engine is not None and (db.installation_key != key or is_ahead(self._engine, db)):
+                self._start_over(state)
             engine = self._open_engine(state, db.installation_key)
-        except BaseException:
-            db.close()
-            raise
-        try:
             self._attach(db, engine, state)
         except StoreUnavailable as error:
             db.close()
-            if db.installation_key != key:
+            if db.installation_key != key or self._engine is None:
                 # The snapshot that is kept here belongs to another database, so there is nothing to answer from.
                 raise
-            return self._without_database(engine, state, error)
+            return self._without_database(self._engine, state, error)
         except BaseException:
             db.close()
             raise
-        state.keep_key(db.installation_key)
+        state.keep_key(db.installation_key, self._settings.database_url)
         return engine
+
+    def _start_over(self, state: StateDirectory) -> None:
+        """Takes back the first stage: it answers from what the database does not say, or not any more."""
+        _log.warning("the database is another one than at the last start, or an older copy of it: starting over")
+        state.withdraw()
+        if self._lane is not None:
+            self._lane.stop(_CANCEL_S)
+        if self._engine is not None:
+            self._close_engine(self._engine)
+        self._lane = self._engine = self._units = None
 
     def _open_engine(self, state: StateDirectory, key: bytes) -> Engine:
         # Kept at once: whatever fails from here on, its log has to be closed.
-        self._engine = open_engine(self._settings, state, key)
+        self._engine = self._engine or open_engine(self._settings, state, key)
         # Before any snapshot is loaded: what was paused by the process before is never answered otherwise.
         self._switch = KillSwitch(self._engine, snapshot=state.snapshot, kept=state.held, now=self._now)
-        self._units = KeptUnits(self._engine, state.units)
-        self._units.load()
+        if self._units is None:
+            self._units = KeptUnits(self._engine, state.units)
+            self._units.load()
         return self._engine
 
     def _without_database(self, engine: Engine, state: StateDirectory, error: StoreUnavailable) -> Engine:
-        if not load_local(engine, state.snapshot):
+        if not engine.ready and not load_local(engine, state.snapshot):
             raise error
         _log.error("database not reached", error=error.message)
+        _log.warning("answering from the last good snapshot", version=engine.snapshot_version)
         return engine
 
     def _attach(self, db: Database, engine: Engine, state: StateDirectory) -> None:
@@ -291,8 +313,8 @@ class Service:
         )
         if self._lane is not None:
             info.counters.update(self._lane.counters())
-        if self._doors is not None and self._doors.guard is not None:
-            info.counters["denied_calls"] = self._doors.denials.total
+        if self._entrance is not None and self._entrance.keyring is not None:
+            info.counters["denied_calls"] = self._entrance.denials.total
         if self._alerting is not None:
             info.counters.update(self._alerting.counters())
         if storage:
@@ -335,13 +357,13 @@ class Service:
         if self._state:
             self._state.withdraw()
         try:
-            if self._server:
-                if self._announced:
-                    _log.info("draining", drain_s=drain_s)
-                stopped = self._server.stop(drain_s)
-                # Both at the same time.
-                if self._lane:
-                    self._lane.stop(drain_s)
+            if self._announced:
+                _log.info("draining", drain_s=drain_s)
+            # Both at the same time.
+            stopped = self._server.stop(drain_s) if self._server else None
+            if self._lane:
+                self._lane.stop(drain_s)
+            if stopped:
                 stopped.wait(drain_s + _CANCEL_S)
             if self._tending:
                 # An attempt to reach the database is bounded by its time limit.

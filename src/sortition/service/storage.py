@@ -14,7 +14,6 @@ from sortition.lifecycle import (
     Automatic,
     Changes,
     Experiments,
-    KeptUnits,
     KillSwitch,
     Leader,
     SnapshotKeeper,
@@ -22,8 +21,9 @@ from sortition.lifecycle import (
     Switcher,
 )
 from sortition.service.alerting import Alerting
-from sortition.service.state import StateDirectory
 from sortition.settings import Settings
+from sortition.state import StateDirectory
+from sortition.state.units import KeptUnits
 from sortition.store import BatchWriter, Database, sqlite_url
 
 __all__ = ["Storage", "open_database"]

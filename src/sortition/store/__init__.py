@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sortition.store import audit, cells, compaction, decisions, experiments, installation, leases, subjects
 from sortition.store.database import Database
-from sortition.store.naming import Identity
 from sortition.store.records import (
     AllocationRecord,
     AuditEvent,
@@ -28,7 +27,6 @@ __all__ = [
     "DecisionRecord",
     "ExperimentData",
     "ExperimentRecord",
-    "Identity",
     "SubjectRecord",
     "VersionRecord",
     "audit",

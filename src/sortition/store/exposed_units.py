@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
+from sortition.state.units import ExposedUnits
 from sortition.store.schema import exposures
 
-__all__ = ["ExposedUnits", "exposed_before"]
+__all__ = ["exposed_before"]
 
 _AT_ONCE = 100_000
-
-
-@dataclass(frozen=True)
-class ExposedUnits:
-    """Units of one experiment; the arrays have one length.
-
-    Attributes:
-        hashes: Their keyed hashes, int64.
-        variants: The indices of the variants that they were first exposed to, uint16.
-        generations: The numbers of the allocations that they were first exposed under, uint16.
-    """
-
-    hashes: NDArray[np.int64]
-    variants: NDArray[np.uint16]
-    generations: NDArray[np.uint16]
-
-    def __len__(self) -> int:
-        return len(self.hashes)
 
 
 def exposed_before(tx: Connection, experiment_id: str, generation: int) -> ExposedUnits:

@@ -13,33 +13,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sortition.errors import Conflict
+from sortition.state.identity import MARK, MAX_NAME, Identity, base_name
 from sortition.store.schema import takeovers, writers
 from sortition.store.upsert import insert_or_ignore
 
-__all__ = ["MAX_NAME", "Identity", "Place", "base_name", "go_apart", "take"]
+__all__ = ["Place", "go_apart", "take"]
 
 # Of each name so many takings are remembered; a sidecar that was away for longer stays fenced off.
 _REMEMBERED = 1000
-_MARK = "~"
 _MARK_BYTES = 4
-MAX_NAME = 128
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who wants to write, as far as it remembers.
-
-    Attributes:
-        name: The writer's name.
-        owner: Tells state directories apart; up to 64 characters.
-        epoch: The epoch under which it wrote last; 0 when it never did, or does not know.
-        batch: The last batch it knows to be in the database; 0 for none.
-    """
-
-    name: str
-    owner: str
-    epoch: int = 0
-    batch: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,15 +39,6 @@ class Place:
     slot: int
     epoch: int
     high_water: int
-
-
-def base_name(name: str) -> str:
-    """Returns the name that a sidecar was given, of the one it took when another sidecar was given the same.
-
-    >>> base_name("search~5f1c22ab")
-    'search'
-    """
-    return name.partition(_MARK)[0]
 
 
 def take(tx: Connection, who: Identity) -> Place:
@@ -130,7 +103,7 @@ def _take(tx: Connection, name: str, owner: str, *, high_water: int = 0) -> Plac
 
 
 def _fresh(tx: Connection, who: Identity, *, high_water: int) -> Place:
-    mark = f"{_MARK}{secrets.token_hex(_MARK_BYTES)}"
+    mark = f"{MARK}{secrets.token_hex(_MARK_BYTES)}"
     stem = base_name(who.name)[: MAX_NAME - len(mark)]
     return _take(tx, stem + mark, who.owner, high_water=high_water)
 

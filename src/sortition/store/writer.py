@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, and_, select, update
 
 from sortition.core import Cell, CellDelta, Exposure, SealedBatch
 from sortition.errors import Conflict, StoreError
+from sortition.state.identity import Identity
 from sortition.store.cell_rows import (
     CellKey,
     KeyT,
@@ -23,7 +24,7 @@ from sortition.store.cell_rows import (
     table_of,
 )
 from sortition.store.database import Database
-from sortition.store.naming import Identity, go_apart, take
+from sortition.store.naming import go_apart, take
 from sortition.store.schema import exposures, writers
 from sortition.store.upsert import insert_or_mark, insert_or_replace
 

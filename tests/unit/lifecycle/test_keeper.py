@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 
 from sortition.core import Engine
 from sortition.errors import StoreUnavailable
-from sortition.lifecycle import Experiments, SnapshotKeeper, compile_snapshot, load_local
+from sortition.lifecycle import Experiments, SnapshotKeeper, compile_snapshot
 from sortition.model import ExperimentStatus
+from sortition.state.snapshot import load_local
 from sortition.store import Database, sqlite_url
 from unit.lifecycle.world import World
 from waiting import wait_until

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from sortition.core import Engine
-from sortition.lifecycle import Automatic, KillSwitch, load_local
+from sortition.lifecycle import Automatic, KillSwitch
 from sortition.lifecycle.replay import replay
 from sortition.model import ExperimentStatus
 from sortition.rpc.v1 import assignment_pb2
+from sortition.state.snapshot import load_local
 from sortition.store import decisions
 from unit.lifecycle.world import World
 

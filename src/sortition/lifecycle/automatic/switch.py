@@ -21,7 +21,6 @@ from sqlalchemy import Connection
 from sortition.analyzer.analyze import analyze
 from sortition.analyzer.harm import harms
 from sortition.core import Engine
-from sortition.files import replace_file
 from sortition.lifecycle.automatic.acts import Automatic
 from sortition.lifecycle.automatic.book import Book
 from sortition.lifecycle.automatic.hold import Hold
@@ -29,6 +28,7 @@ from sortition.lifecycle.decision import HELD, decide
 from sortition.lifecycle.repeating import Repeating, stop_all
 from sortition.model import ExperimentSpec, ExperimentStatus, JsonObject, validate
 from sortition.rpc.v1 import snapshot_pb2
+from sortition.state.holds import read_holds, write_holds
 from sortition.store import cells
 from sortition.store.database import Database
 from sortition.store.records import AllocationRecord, ExperimentData, ExperimentRecord
@@ -41,7 +41,6 @@ _log = structlog.get_logger("sortition.lifecycle.automatic")
 _INTERVAL_S: Final = 1.0
 # Between two readings of what the database has: what other sidecars saw counts here too.
 _BASE_S: Final = 15.0
-_FORMAT: Final = 1
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -208,21 +207,12 @@ class KillSwitch:
             together = {**self._holds, **changes}
             self._holds = {id: one for id, one in together.items() if one is not None}
             self._engine.hold(list(self._holds))
-            content = json.dumps({"format": _FORMAT, "held": [one.to_json() for one in self._holds.values()]})
-            try:
-                replace_file(self._kept, content.encode())
-            except OSError as error:
-                _log.error("what is paused here is not written down", path=str(self._kept), error=str(error))
+            write_holds(self._kept, [one.to_json() for one in self._holds.values()])
 
     def _read(self) -> list[Hold]:
         try:
-            stored = json.loads(self._kept.read_bytes())
-            if stored["format"] != _FORMAT:
-                raise ValueError(f"its format is {stored['format']}")
-            return [Hold.from_json(one) for one in stored["held"]]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return [Hold.from_json(one) for one in read_holds(self._kept)]
+        except (ValueError, KeyError, TypeError) as error:
             _log.error("what was paused here is not known", path=str(self._kept), error=str(error))
             return []
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sortition.lifecycle.weights.kept import KeptUnits
 from sortition.lifecycle.weights.reweighting import Reweighted, announce, reweight
 from sortition.lifecycle.weights.switcher import Switcher
 
-__all__ = ["KeptUnits", "Reweighted", "Switcher", "announce", "reweight"]
+__all__ = ["Reweighted", "Switcher", "announce", "reweight"]

@@ -20,8 +20,8 @@ from sortition.lifecycle.actor import Actor
 from sortition.lifecycle.change import Changes, experiment_object
 from sortition.lifecycle.repeating import Repeating
 from sortition.lifecycle.snapshot import snapshot_version
-from sortition.lifecycle.weights.kept import KeptUnits
 from sortition.model import ExperimentStatus, JsonObject
+from sortition.state.units import KeptUnits
 from sortition.store import experiments as rows
 from sortition.store import reweightings
 from sortition.store.database import Database

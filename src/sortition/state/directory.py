@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -12,7 +14,7 @@ from sortition import locations
 from sortition.core import file_identity
 from sortition.errors import FailedPrecondition, SettingsError, StoreUnavailable
 from sortition.files import replace_file
-from sortition.store.naming import MAX_NAME, Identity, base_name
+from sortition.state.identity import MAX_NAME, Identity, base_name
 
 __all__ = ["StateDirectory"]
 
@@ -30,6 +32,7 @@ class StateDirectory:
         lock               held while a sidecar runs; holds its process id
         writer             the name under which it writes, the directory's own id, the epoch of the name, the last batch
         installation.key   a copy of the database's key for hashing unit ids, to serve without the database
+        database           where that database is, as a keyed hash, to serve before it is opened
         snapshot           the last good snapshot, for the same
         alerts             what this sidecar alerts of itself: what is open, and what is still to be said
         held               what this sidecar has paused by itself, until everybody knows of it
@@ -205,10 +208,26 @@ class StateDirectory:
         except FileNotFoundError:
             return None
 
-    def keep_key(self, key: bytes) -> None:
-        """Keeps a copy of the installation's key."""
+    def kept_key_of(self, database_url: str | None) -> bytes | None:
+        """Returns the copy of the installation's key, if it is the key of a database that was at this address."""
+        key = self.kept_key()
+        try:
+            known = (self.path / "database").read_bytes()
+        except FileNotFoundError:
+            return None
+        return key if key is not None and known == _address(key, database_url) else None
+
+    def keep_key(self, key: bytes, database_url: str | None) -> None:
+        """Keeps a copy of the installation's key, and of which database it is; as the settings name it."""
         if self.kept_key() != key:
             replace_file(self.path / "installation.key", key)
+        if self.kept_key_of(database_url) != key:
+            replace_file(self.path / "database", _address(key, database_url))
+
+    def announce_lane(self, lane: str) -> None:
+        """Writes where the native lane listens, for clients on this machine, while there is no server yet."""
+        locations.endpoint_file(self.path).unlink(missing_ok=True)
+        replace_file(locations.lane_file(self.path), f"{lane}\n".encode())
 
     def announce(self, address: str, lane: str | None = None) -> None:
         """Writes where the sidecar listens, for clients on this machine; and its native lane, where there is one."""
@@ -227,3 +246,8 @@ class StateDirectory:
     def close(self) -> None:
         """Unlocks the directory."""
         self._lock.close()
+
+
+def _address(key: bytes, database_url: str | None) -> bytes:
+    """Returns what tells addresses of databases apart, and holds none: there may be a password in it."""
+    return hmac.new(key, (database_url or "").encode(), hashlib.sha256).hexdigest().encode()

@@ -6,21 +6,39 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-import structlog
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from sortition.core import Engine
 from sortition.errors import SortitionError
+from sortition.events import EventLog
 from sortition.files import replace_file
-from sortition.store.exposed_units import ExposedUnits
 
-__all__ = ["KeptUnits"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-_log = structlog.get_logger("sortition.lifecycle.weights")
+__all__ = ["ExposedUnits", "KeptUnits"]
+
+_log = EventLog("sortition.state")
 _FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class ExposedUnits:
+    """Units of one experiment; the arrays have one length.
+
+    Attributes:
+        hashes: Their keyed hashes, int64.
+        variants: The indices of the variants that they were first exposed to, uint16.
+        generations: The numbers of the allocations that they were first exposed under, uint16.
+    """
+
+    hashes: NDArray[np.int64]
+    variants: NDArray[np.uint16]
+    generations: NDArray[np.uint16]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
 
 
 @dataclass
@@ -37,10 +55,8 @@ class KeptUnits:
     def load(self) -> None:
         """Tells the engine what is on disk; what is damaged is logged and ignored. Before any snapshot is loaded."""
         try:
-            for experiment_id, through, units in _read(self.path.read_bytes()):
+            for experiment_id, through, units in _read(self.path):
                 self._tell(experiment_id, through, units)
-        except FileNotFoundError:
-            return
         except (OSError, ValueError, KeyError, EOFError, SortitionError) as error:
             _log.error("who was exposed before weights changed is not known", path=str(self.path), error=str(error))
 
@@ -72,6 +88,8 @@ class KeptUnits:
         self._known[experiment_id] = (through, units)
 
     def _write(self) -> None:
+        import numpy as np
+
         arrays: dict[str, NDArray[Any]] = {}
         head = []
         for index, (experiment_id, (through, units)) in enumerate(self._known.items()):
@@ -86,8 +104,13 @@ class KeptUnits:
             _log.error("who was exposed before weights changed is not kept", path=str(self.path), error=str(error))
 
 
-def _read(content: bytes) -> list[tuple[str, int, ExposedUnits]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+def _read(path: Path) -> list[tuple[str, int, ExposedUnits]]:
+    if not path.exists():
+        return []
+    # Few sidecars have any, and the start of the others does not wait for it.
+    import numpy as np
+
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
         head = json.loads(stored["head"].tobytes())
         if head["format"] != _FORMAT:
             raise ValueError(f"its format is {head['format']}")
