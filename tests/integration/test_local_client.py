@@ -73,6 +73,37 @@ def test_answers_are_the_sidecars_and_outcomes_arrive(sidecar: tuple[Service, St
     assert counted["exposures"] == len(UNITS)
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["lane", "no-lane"])
+def test_outcomes_are_shipped_over_the_lane_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    state = tmp_path / "state"
+    monkeypatch.setenv("SORTITION_STATE_DIR", str(state))
+    with running(state, lane="auto" if there else "off") as service, connected(service.address) as stubs:
+        start_experiment(stubs)
+        with local(service.address) as client:
+            for unit in UNITS:
+                client.assign_unit(KEY, unit)
+            client.record(KEY, {"time": 1.5}, unit=UNITS[0])
+            assert client.flush(10) == 0
+            found = counters(stubs)
+        assert (found["observations"], found["exposures"]) == (1, len(UNITS))
+        assert bool(found.get("lane_calls")) is there
+
+
+def test_a_lane_that_is_gone_is_gone_round(sidecar: tuple[Service, Stubs], monkeypatch: pytest.MonkeyPatch) -> None:
+    service, stubs = sidecar
+    state = Path(service.lane.removeprefix("unix:")).parent
+    monkeypatch.setenv("SORTITION_STATE_DIR", str(state))
+    (state / "lane.sock").unlink()
+    with local(service.address) as client:
+        for unit in UNITS:
+            client.assign_unit(KEY, unit)
+        wait_until(lambda: client.flush(1) == 0)
+    found = counters(stubs)
+    assert (found["exposures"], found["lane_calls"]) == (len(UNITS), 0)
+
+
 def test_exposures_arrive_without_any_outcome(sidecar: tuple[Service, Stubs]) -> None:
     service, stubs = sidecar
     with local(service.address) as client:

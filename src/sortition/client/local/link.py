@@ -1,4 +1,8 @@
-"""The connection of an in-process client to the sidecar."""
+"""The connections of an in-process client to the sidecar: one to its server, one to its native lane.
+
+Snapshots are watched on the server, which alone has them; what is recorded and asked goes over the lane where there is
+one on this machine.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import grpc
 
 from sortition.client.credentials import Credentials
 from sortition.client.failures import from_rpc
+from sortition.client.route import Route
 from sortition.client.target import find_target
 from sortition.client.transport import CHANNEL_OPTIONS
 from sortition.errors import SidecarUnavailable
@@ -26,14 +31,15 @@ _MAX_SNAPSHOT_BYTES: Final = 256 * 2**20
 
 
 class Link:
-    """A channel, opened by the first call, and to where the sidecar is by then."""
+    """Two channels, opened by the first call each, and to where the sidecar is by then."""
 
     def __init__(self, configured: str | None, credentials: Credentials) -> None:
         self._configured = configured
         self._credentials = credentials
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self.target = find_target(configured)
+        self._server = _Channel(credentials)
+        self._near = _Channel(credentials)
+        self._route = Route(configured, credentials)
+        self.target = self._route.target
         # Refused at once, and not by a thread later, when the token would leave this machine without TLS.
         self._metadata = credentials.metadata(self.target)
 
@@ -43,7 +49,7 @@ class Link:
         Raises:
             SortitionError: The sidecar refused, or was not reached in time.
         """
-        with self._call() as channel:
+        with self._call_near() as channel:
             method = channel.unary_unary(_RECORD, None, recording_pb2.RecordResponse.FromString)
             # Generic in the stubs only.
             answer: recording_pb2.RecordResponse = method(request, timeout=timeout_s, metadata=self._metadata)
@@ -55,7 +61,7 @@ class Link:
         Raises:
             SortitionError: The sidecar refused, or was not reached in time.
         """
-        with self._call() as channel:
+        with self._call_near() as channel:
             call = channel.unary_unary(f"{_ASSIGNMENT}/{method}", None, None)
             # Generic in the stubs only.
             answer: bytes = call(request, timeout=timeout_s, metadata=self._metadata)
@@ -63,7 +69,10 @@ class Link:
 
     def snapshots(self, stopped: threading.Event) -> Iterator[bytes]:
         """Watches the sidecar's snapshots; see `SnapshotSource`."""
-        with self._call() as channel:
+        with _translated():
+            self._find(find_target(self._configured))
+            options = (*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", _MAX_SNAPSHOT_BYTES))
+            channel = self._server.to(self.target, options)
             method = channel.unary_stream(_WATCH, assignment_pb2.WatchRequest.SerializeToString, None)
             # Nothing is said to be held: the sidecar may be another one by now, with an older state.
             stream: Any = method(assignment_pb2.WatchRequest(), metadata=self._metadata)
@@ -76,39 +85,69 @@ class Link:
                 stream.cancel()
 
     def close(self) -> None:
-        """Closes the channel, and ends what waits for it."""
+        """Closes the channels, and ends what waits for them."""
+        self._server.close()
+        self._near.close()
+
+    def after_fork(self) -> None:
+        """Forgets the channels, which are the parent's."""
+        self._server, self._near = _Channel(self._credentials), _Channel(self._credentials)
+        self._route.forget()
+
+    @contextmanager
+    def _call_near(self) -> Iterator[grpc.Channel]:
+        route = self._route
+        with _translated():
+            route.find()
+            self._find(route.target)
+            try:
+                yield self._near.to(route.address, route.options)
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    route.failed()
+                raise
+
+    def _find(self, target: str) -> None:
+        self.target = target
+        # Another token may be in the file by now.
+        self._metadata = self._credentials.metadata(target)
+
+
+class _Channel:
+    """A channel to wherever it was wanted last."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._address = ""
+        self._channel: grpc.Channel | None = None
+
+    def to(self, address: str, options: tuple[tuple[str, Any], ...]) -> grpc.Channel:
+        """Returns the channel; another one where the address has changed."""
+        with self._lock:
+            if self._channel is None or address != self._address:
+                former, self._address = self._channel, address
+                self._channel = self._credentials.channel(
+                    address, options, insecure=grpc.insecure_channel, secure=grpc.secure_channel
+                )
+                if former is not None:
+                    former.close()
+            return self._channel
+
+    def close(self) -> None:
+        """Closes it; the next call opens another."""
         with self._lock:
             channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
 
-    def after_fork(self) -> None:
-        """Forgets the channel, which is the parent's."""
-        self._lock = threading.Lock()
-        self._channel = None
 
-    @contextmanager
-    def _call(self) -> Iterator[grpc.Channel]:
-        channel = self._open()
-        try:
-            yield channel
-        except grpc.RpcError as error:
-            raise from_rpc(error) from error
-        except ValueError as error:
-            # What grpc raises when another thread has closed the channel meanwhile.
-            raise SidecarUnavailable(f"the connection was closed: {error}") from error
-
-    def _open(self) -> grpc.Channel:
-        with self._lock:
-            target = find_target(self._configured)
-            # Another token may be in the file by now.
-            self._metadata = self._credentials.metadata(target)
-            if self._channel is None or target != self.target:
-                options = (*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", _MAX_SNAPSHOT_BYTES))
-                former, self.target = self._channel, target
-                self._channel = self._credentials.channel(
-                    target, options, insecure=grpc.insecure_channel, secure=grpc.secure_channel
-                )
-                if former is not None:
-                    former.close()
-            return self._channel
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise from_rpc(error) from error
+    except ValueError as error:
+        # What grpc raises when another thread has closed the channel meanwhile.
+        raise SidecarUnavailable(f"the connection was closed: {error}") from error
