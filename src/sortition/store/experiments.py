@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NoReturn, TypeAlias
 
@@ -35,6 +36,8 @@ _Shares: TypeAlias = "tuple[tuple[AllocationRecord, ...], AllocationRecord | Non
 
 # Below the number of parameters that the oldest SQLite takes in one statement.
 _IDS_AT_ONCE = 500
+# Everything that looks at all experiments every so often, or after each change, would read most of them in vain again.
+_SPECS_KEPT = 2_000
 
 
 def insert(tx: Connection, record: ExperimentRecord) -> None:
@@ -293,13 +296,15 @@ def _shares(allocated: Iterable[AllocationRecord], changed: dict[int, Allocation
     return tuple(changed.get(one.generation, one) for one in allocated), announced
 
 
-def _spec(row: Row[Any]) -> ExperimentSpec:
-    if row.declared is not None:
-        spec = validate(ExperimentSpec, json_object(row.declared))
+@lru_cache(_SPECS_KEPT)
+def _spec(stored: str, declared: str | None) -> ExperimentSpec:
+    """Reads a specification; one is shared by all who read the same text, and is never changed."""
+    if declared is not None:
+        spec = validate(ExperimentSpec, json_object(declared))
         # A sidecar of an older version changes the draft it knows, and leaves what it does not know behind.
-        if canonical_json(spec.earlier()).decode() == row.spec:
+        if canonical_json(spec.earlier()).decode() == stored:
             return spec
-    return validate(ExperimentSpec, json_object(row.spec))
+    return validate(ExperimentSpec, json_object(stored))
 
 
 def _record(
@@ -309,7 +314,7 @@ def _record(
     series: tuple[str, ...] = (),
 ) -> ExperimentRecord:
     try:
-        spec = _spec(row)
+        spec = _spec(row.spec, row.declared)
         status = ExperimentStatus(row.status)
     except (InvalidArgument, ValueError) as error:
         raise DataLoss(f"the stored experiment {row.key} is damaged: {error}; restore a copy") from error
