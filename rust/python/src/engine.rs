@@ -329,15 +329,15 @@ impl Engine {
         text_signature = "($self, experiment, unit, organization='default', expose=True, now_ms=None)"
     )]
     #[allow(clippy::too_many_arguments, reason = "they are Python's")]
-    fn assign_unit(
+    fn assign_unit<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         experiment: Text<&str>,
         unit: Text<&str>,
         organization: Text<&str>,
         expose: bool,
         now_ms: Option<i64>,
-    ) -> PyResult<Assignment> {
+    ) -> PyResult<Bound<'py, Assignment>> {
         let question = Question {
             target: Some(Target::Experiment(experiment.0)),
             unit: unit.0,
@@ -422,6 +422,11 @@ impl Engine {
     /// Returns the core, for what serves it without Python.
     pub fn shared(&self) -> Arc<engine::Engine> {
         Arc::clone(&self.core)
+    }
+
+    /// Returns the core, for a call.
+    pub fn core(&self) -> &engine::Engine {
+        &self.core
     }
 
     fn in_memory(core: engine::Engine) -> Self {
