@@ -4,7 +4,7 @@ Import it through `sortition.core`. Every error it raises is one of `sortition.e
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, TypedDict, final, type_check_only
 
 __all__ = [
@@ -370,7 +370,13 @@ class Units:
     """The ids of many units, copied or shared once and then read without the GIL."""
 
     @staticmethod
-    def texts(texts: Sequence[str]) -> Units: ...
+    def texts(texts: Sequence[str], begin: int = 0, end: int | None = None) -> Units:
+        """Of texts: those from `begin` on and before `end`, as far as there are any.
+
+        Raises:
+            TypeError: One of them is no text.
+            InvalidArgument: One of them holds half of a surrogate pair.
+        """
     @staticmethod
     def fixed(kind: str, width: int, data: bytes) -> Units:
         """Of items of `width` bytes: kind "S" (UTF-8) or "U" (UTF-32), padded with zeros; "i" or "u" (8-byte numbers).
@@ -547,12 +553,15 @@ class Engine:
     def assign_many(
         self,
         experiment: str,
-        units: Units,
+        units: Units | Iterable[Units],
         organization: str = "default",
         expose: bool = True,
         now_ms: int | None = None,
     ) -> Variants:
         """Assigns many units of one experiment, with the GIL given back; the same answers as `assign`.
+
+        Units may come in pieces, each asked for when the one before is done: so the GIL is held for the making of one
+        piece, and not of all. They are one call all the same: of one snapshot, and applied whole or not at all.
 
         Raises:
             InvalidArgument: A unit is empty, too long or not UTF-8; nothing was exposed.

@@ -2,6 +2,8 @@
 //!
 //! The three are independent of each other, and the same on every machine.
 
+use std::slice::from_ref;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
@@ -89,7 +91,7 @@ impl Prefix {
         let mut rest = unit;
         while let Some((fill, more)) = rest.split_at_checked(BLOCK_BYTES - held) {
             block[held..].copy_from_slice(fill);
-            compress256(&mut state, &[block]);
+            compress256(&mut state, from_ref(&block));
             (block, held, rest) = ([0; BLOCK_BYTES], 0, more);
         }
         let end = held + rest.len();
@@ -97,12 +99,12 @@ impl Prefix {
         // The end of every message: a one, zeros, and its length in bits.
         block[end] = 0x80;
         if end >= LENGTH_AT {
-            compress256(&mut state, &[block]);
+            compress256(&mut state, from_ref(&block));
             block = [0; BLOCK_BYTES];
         }
         let bits = 8 * (self.bytes + unit.len() as u64);
         block[LENGTH_AT..].copy_from_slice(&bits.to_be_bytes());
-        compress256(&mut state, &[block]);
+        compress256(&mut state, from_ref(&block));
         state
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::assign::{At, Decision, Question};
+use crate::assign::{At, Decision, Place, Question};
 use crate::counters::Counter;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -39,6 +39,24 @@ pub trait Units: Sync {
     fn get<'a>(&'a self, index: usize, scratch: &'a mut String) -> Option<&'a str>;
 }
 
+/// Units of one experiment on the way to their variants, piece by piece; all of them are decided by one snapshot.
+#[derive(Debug)]
+pub struct Pieces<'e> {
+    engine: &'e Engine,
+    /// Why nothing can be decided is said at the end, behind whatever is wrong with the pieces.
+    snapshot: Result<Arc<Compiled>>,
+    place: Option<Place>,
+    problems: Problems,
+    expose: bool,
+    /// How many units there were.
+    seen: usize,
+    found: Option<u32>,
+    variants: Vec<i16>,
+    /// Of each unit, if they are to be exposed.
+    decisions: Vec<Decision>,
+    scratch: String,
+}
+
 impl Engine {
     /// Assigns all units as [`Engine::assign`] would one after the other; one bad unit refuses the call.
     ///
@@ -51,56 +69,103 @@ impl Engine {
         expose: bool,
         now_ms: impl Fn() -> i64,
     ) -> Result<Many> {
-        let snapshot = Arc::clone(self.loaded().get()?);
+        let mut pieces = self.pieces(&experiment, expose);
+        pieces.assign(units);
+        pieces.end([units], now_ms)
+    }
+
+    /// Begins to assign units that come in pieces.
+    pub fn pieces(&self, experiment: &Question, expose: bool) -> Pieces<'_> {
         let mut problems = Problems::default();
-        let place = snapshot.find(&experiment, At::Alone, self.limits(), &mut problems);
-        let mut scratch = String::new();
-        let mut variants = Vec::with_capacity(units.len());
-        let mut decisions: Vec<Decision> = Vec::new();
-        let mut found = None;
+        let snapshot = self.loaded().get().map(Arc::clone);
+        let place = snapshot.as_ref().ok().and_then(|snapshot| {
+            snapshot.find(experiment, At::Alone, self.limits(), &mut problems)
+        });
+        Pieces {
+            engine: self,
+            snapshot,
+            place,
+            problems,
+            expose,
+            seen: 0,
+            found: None,
+            variants: Vec::new(),
+            decisions: Vec::new(),
+            scratch: String::new(),
+        }
+    }
+}
+
+impl Pieces<'_> {
+    /// Decides for the next units; none of them is exposed before the end.
+    pub fn assign(&mut self, units: &impl Units) {
+        let Ok(snapshot) = &self.snapshot else {
+            return;
+        };
+        let (limits, begin) = (self.engine.limits(), self.seen);
+        self.seen += units.len();
+        self.variants.reserve(units.len());
         for index in 0..units.len() {
-            let Some(unit) = units.get(index, &mut scratch) else {
-                problems.invalid(format!("units[{index}]"), "is not UTF-8");
+            let field = || format!("units[{}]", begin + index);
+            let Some(unit) = units.get(index, &mut self.scratch) else {
+                self.problems.invalid(field(), "is not UTF-8");
                 continue;
             };
-            problems.check_unit(|| format!("units[{index}]"), unit, self.limits());
-            let Some(place) = place else {
+            self.problems.check_unit(field, unit, limits);
+            let Some(place) = self.place else {
                 continue;
             };
             let decision = snapshot.decide_at(place, unit);
-            snapshot.told(&decision, At::Alone, &mut problems);
+            snapshot.told(&decision, At::Alone, &mut self.problems);
             let variant = decision.arm.map(|arm| {
-                found = Some(arm.experiment);
+                self.found = Some(arm.experiment);
                 arm.variant
             });
-            variants.push(
+            self.variants.push(
                 variant
                     .and_then(|variant| i16::try_from(variant).ok())
                     .unwrap_or(NO_VARIANT),
             );
-            if expose && decision.exposes() {
-                decisions.push(decision);
+            if self.expose {
+                self.decisions.push(decision);
             }
         }
-        problems.resolve(place)?;
-        let mut exposed = 0;
-        // Behind the checks: a refused call changes nothing. All units of one place are decided alike, so none was left out.
-        let told: Vec<_> = decisions
-            .iter()
-            .enumerate()
-            .map(|(index, decision)| {
+    }
+
+    /// Exposes the units, if they are to be, and returns what all of them got. `pieces` are the same again; where they need not be kept,
+    /// none.
+    ///
+    /// # Errors
+    /// See [`Engine::assign_many`].
+    pub fn end<'u, U: Units + 'u>(
+        self,
+        pieces: impl IntoIterator<Item = &'u U>,
+        now_ms: impl Fn() -> i64,
+    ) -> Result<Many> {
+        let (engine, snapshot, mut scratch) = (self.engine, self.snapshot?, self.scratch);
+        self.problems.resolve(self.place)?;
+        // Behind the checks: a refused call changes nothing. Each unit has a decision by now, as none was left out.
+        let units = pieces
+            .into_iter()
+            .flat_map(|units| (0..units.len()).map(move |index| (units, index)));
+        let told: Vec<_> = units
+            .zip(&self.decisions)
+            .filter(|(_, decision)| decision.exposes())
+            .map(|((units, index), decision)| {
                 let unit = units.get(index, &mut scratch).unwrap_or_default();
-                self.tell(&snapshot, decision, unit, &now_ms)
+                engine.tell(&snapshot, decision, unit, &now_ms)
             })
             .collect();
-        for appended in told.into_iter().rev() {
-            exposed += usize::from(self.kept(appended).is_some());
-        }
-        self.count(Counter::Assignments, variants.len() as u64);
+        let kept = told
+            .into_iter()
+            .rev()
+            .filter(|appended| engine.kept(*appended).is_some());
+        let exposed = kept.count();
+        engine.count(Counter::Assignments, self.variants.len() as u64);
         Ok(Many {
             snapshot,
-            experiment: found,
-            variants,
+            experiment: self.found,
+            variants: self.variants,
             exposed,
         })
     }

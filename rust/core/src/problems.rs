@@ -6,9 +6,12 @@ use crate::assign::At;
 use crate::error::{Error, Result, Violation};
 use crate::limits::{Limits, VIOLATIONS};
 
-/// What was found so far.
+/// What was found so far; nothing as a rule, and then it is next to nothing to make, to hand on and to drop.
 #[derive(Debug, Default)]
-pub struct Problems {
+pub struct Problems(Option<Box<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
     invalid: Vec<Violation>,
     missing: Vec<Violation>,
     state: Vec<Violation>,
@@ -17,22 +20,26 @@ pub struct Problems {
 impl Problems {
     /// Adds a value that can never be accepted.
     pub fn invalid(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        add(&mut self.invalid, field, description);
+        add(&mut self.found().invalid, field, description);
     }
 
     /// Adds a name that names nothing.
     pub fn missing(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        add(&mut self.missing, field, description);
+        add(&mut self.found().missing, field, description);
     }
 
     /// Adds something that is not in the state for this call.
     pub fn state(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        add(&mut self.state, field, description);
+        add(&mut self.found().state, field, description);
     }
 
     /// Returns whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.invalid.is_empty() && self.missing.is_empty() && self.state.is_empty()
+        self.0.is_none()
+    }
+
+    fn found(&mut self) -> &mut Found {
+        self.0.get_or_insert_default()
     }
 
     /// Adds what is wrong with the id of a unit.
@@ -112,6 +119,7 @@ impl Problems {
     ///
     /// # Errors
     /// See [`Problems::into_result`]; without a value there is always a problem.
+    #[inline]
     pub fn resolve<T>(self, value: Option<T>) -> Result<T> {
         self.into_result()?;
         value.ok_or_else(|| Error::Internal("there is neither an answer nor a problem".to_owned()))
@@ -121,7 +129,15 @@ impl Problems {
     ///
     /// # Errors
     /// `InvalidArgument`, else `NotFound`, else `FailedPrecondition`: what waiting cannot mend comes first.
+    #[inline]
     pub fn into_result(self) -> Result<()> {
+        self.0.map_or(Ok(()), |found| Err(found.into_error()))
+    }
+}
+
+impl Found {
+    #[cold]
+    fn into_error(self) -> Error {
         let Self {
             invalid,
             missing,
@@ -129,15 +145,13 @@ impl Problems {
         } = self;
         if !invalid.is_empty() {
             let violations = bounded([invalid, missing, state].into_iter().flatten());
-            Err(Error::InvalidArgument { violations })
+            Error::InvalidArgument { violations }
         } else if !missing.is_empty() {
             let violations = bounded(missing.into_iter().chain(state));
-            Err(Error::NotFound { violations })
-        } else if !state.is_empty() {
-            let texts: Vec<String> = state.iter().map(ToString::to_string).collect();
-            Err(Error::FailedPrecondition(texts.join("; ")))
+            Error::NotFound { violations }
         } else {
-            Ok(())
+            let texts: Vec<String> = state.iter().map(ToString::to_string).collect();
+            Error::FailedPrecondition(texts.join("; "))
         }
     }
 }

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use common::*;
 use prost::Message;
 use sha2::{Digest, Sha256};
+use sortition_core::assign::{Question, Target};
+use sortition_core::engine::Engine;
+use sortition_core::many::Units;
 use sortition_core::wire::v1::{
     AssignBatchRequest, AssignBatchResponse, AssignRequest, AssignStreamResponse, BucketRange,
     ExperimentStatus as Status, Reason, SnapshotAllocation, SnapshotExperiment, SubjectList,
@@ -327,6 +330,58 @@ fn nobody_is_exposed_in_a_bucket_that_is_announced_to_move() {
         );
         assert_eq!(expose(&engine, "running", &unit).unwrap().exposed, exposed);
     }
+}
+
+struct Texts(Vec<String>);
+
+impl Units for Texts {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn get<'a>(&'a self, index: usize, _: &'a mut String) -> Option<&'a str> {
+        self.0.get(index).map(String::as_str)
+    }
+}
+
+#[test]
+fn many_units_are_exposed_as_one_by_one_where_some_are_about_to_move() {
+    let (one, many) = (engine_with(&[]), engine_with(&[]));
+    for engine in [&one, &many] {
+        let mut running = experiment("running", Status::Running);
+        running.announced = Some(reweighted(2, 1));
+        load(engine, 1, vec![running]);
+    }
+    let texts: Vec<String> = (0..50).map(|number| format!("unit-{number}")).collect();
+    let answers = texts
+        .iter()
+        .map(|unit| assign(&one, &by_key("running", unit)).unwrap());
+    let exposed = answers.filter(|answer| answer.exposed).count();
+    assert!(exposed > 0 && exposed < texts.len());
+    let question = Question {
+        target: Some(Target::Experiment("running")),
+        unit: "",
+        organization: "",
+    };
+    let pieces: Vec<Texts> = texts.chunks(7).map(|piece| Texts(piece.to_vec())).collect();
+    let mut assigning = many.pieces(&question, true);
+    pieces.iter().for_each(|piece| assigning.assign(piece));
+    let found = assigning.end(&pieces, || NOW).unwrap();
+    assert_eq!(
+        (found.variants.len(), found.exposed),
+        (texts.len(), exposed)
+    );
+    let told = |engine: &Engine| {
+        let batch = engine.seal().unwrap().unwrap();
+        let mut told: Vec<_> = batch
+            .exposures
+            .iter()
+            .map(|exposure| (exposure.unit_hash, exposure.variant, exposure.bucket))
+            .collect();
+        told.sort_unstable();
+        told
+    };
+    assert_eq!(told(&many), told(&one));
 }
 
 #[test]

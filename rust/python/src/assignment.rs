@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use sortition_core::assign::{Decision, Question, Target};
 use sortition_core::engine;
@@ -54,12 +53,12 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    fn new(
-        py: Python<'_>,
+    fn new<'py>(
+        py: Python<'py>,
         snapshot: &Compiled,
         decision: &Decision,
         exposed: bool,
-    ) -> PyResult<Self> {
+    ) -> PyResult<Bound<'py, Self>> {
         let attached = &snapshot.answer(decision).attached;
         let arm = match attached.get::<Py<Arm>>() {
             Some(arm) => arm.clone_ref(py),
@@ -69,13 +68,14 @@ impl Assignment {
                 kept.map_or(arm, |kept| kept.clone_ref(py))
             }
         };
-        Ok(Self {
+        let made = Self {
             variant: arm.get().variant.clone_ref(py),
             arm,
             reason: decision.reason.into(),
             bucket: decision.bucket,
             exposed,
-        })
+        };
+        Bound::new(py, made)
     }
 }
 
@@ -119,25 +119,41 @@ impl Assignment {
 }
 
 /// Assigns one unit; gives the GIL back only where the answer may have to wait for a disk.
-pub fn assigned(
-    py: Python<'_>,
+pub fn assigned<'py>(
+    py: Python<'py>,
     core: &engine::Engine,
     question: &Question,
     expose: bool,
     now_ms: Option<i64>,
-) -> PyResult<Assignment> {
-    let now = || or_now(now_ms);
+) -> PyResult<Bound<'py, Assignment>> {
     if core.waits() {
-        let answer =
-            |snapshot: &Arc<Compiled>, decision, exposed| (Arc::clone(snapshot), decision, exposed);
-        let answered = py.detach(|| guard(|| core.assign(question, expose, now, answer)));
-        let (snapshot, decision, exposed) = answered?;
-        return Assignment::new(py, &snapshot, &decision, exposed);
+        return waited(py, core, question, expose, now_ms);
     }
+    let now = || or_now(now_ms);
+    // Made where the snapshot is lent: only a reference goes on from there, and not the parts of an answer, again and again.
     let answer = |snapshot: &Arc<Compiled>, decision: Decision, exposed| {
         Assignment::new(py, snapshot, &decision, exposed)
     };
-    guard(|| core.assign(question, expose, now, answer))?
+    match guard(|| core.assign(question, expose, now, answer)) {
+        Ok(made) => made,
+        Err(error) => Err(error),
+    }
+}
+
+#[cold]
+fn waited<'py>(
+    py: Python<'py>,
+    core: &engine::Engine,
+    question: &Question,
+    expose: bool,
+    now_ms: Option<i64>,
+) -> PyResult<Bound<'py, Assignment>> {
+    let answer =
+        |snapshot: &Arc<Compiled>, decision, exposed| (Arc::clone(snapshot), decision, exposed);
+    let now = || or_now(now_ms);
+    let answered = py.detach(|| guard(|| core.assign(question, expose, now, answer)));
+    let (snapshot, decision, exposed) = answered?;
+    Assignment::new(py, &snapshot, &decision, exposed)
 }
 
 /// Assigns units of one organization, by whichever engine is there: the whole way of a call of a client that has one in its process.
@@ -145,7 +161,9 @@ pub fn assigned(
 pub struct Assigner {
     organization: String,
     exposes: bool,
-    engine: ArcSwapOption<engine::Engine>,
+    /// The engine as its only item, or None. A list of nobody else's, as Python's own lock guards it: any other place that can be
+    /// written to would cost each call two atomic writes more.
+    engine: Py<PyList>,
     otherwise: Py<PyAny>,
 }
 
@@ -154,18 +172,23 @@ impl Assigner {
     /// Makes one without an engine.
     #[new]
     #[pyo3(signature = (organization, otherwise, *, exposes))]
-    fn new(organization: Text<String>, otherwise: Py<PyAny>, exposes: bool) -> Self {
-        Self {
+    fn new(
+        py: Python<'_>,
+        organization: Text<String>,
+        otherwise: Py<PyAny>,
+        exposes: bool,
+    ) -> PyResult<Self> {
+        Ok(Self {
             organization: organization.0,
             exposes,
-            engine: ArcSwapOption::empty(),
+            engine: PyList::new(py, [py.None()])?.unbind(),
             otherwise,
-        }
+        })
     }
 
     /// Says which engine answers from now on; none for `otherwise`.
-    fn aim(&self, engine: Option<&Engine>) {
-        self.engine.store(engine.map(Engine::shared));
+    fn aim(&self, py: Python<'_>, engine: Option<Bound<'_, Engine>>) -> PyResult<()> {
+        self.engine.bind(py).set_item(0, engine)
     }
 
     /// Assigns one unit with nothing around it, for loops that count nanoseconds.
@@ -177,8 +200,8 @@ impl Assigner {
         unit: Text<&str>,
         expose: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let engine = self.engine.load();
-        let Some(core) = engine.as_ref() else {
+        let engine = self.engine.bind(py).get_item(0)?;
+        let Ok(engine) = engine.cast::<Engine>() else {
             return self
                 .otherwise
                 .bind(py)
@@ -189,11 +212,12 @@ impl Assigner {
             unit: unit.0,
             organization: &self.organization,
         };
-        let assignment = assigned(py, core, &question, expose && self.exposes, None)?;
-        Ok(Bound::new(py, assignment)?.into_any())
+        let expose = expose && self.exposes;
+        Ok(assigned(py, engine.get().core(), &question, expose, None)?.into_any())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.engine)?;
         visit.call(&self.otherwise)
     }
 }

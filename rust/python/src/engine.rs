@@ -329,15 +329,15 @@ impl Engine {
         text_signature = "($self, experiment, unit, organization='default', expose=True, now_ms=None)"
     )]
     #[allow(clippy::too_many_arguments, reason = "they are Python's")]
-    fn assign_unit(
+    fn assign_unit<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         experiment: Text<&str>,
         unit: Text<&str>,
         organization: Text<&str>,
         expose: bool,
         now_ms: Option<i64>,
-    ) -> PyResult<Assignment> {
+    ) -> PyResult<Bound<'py, Assignment>> {
         let question = Question {
             target: Some(Target::Experiment(experiment.0)),
             unit: unit.0,
@@ -346,7 +346,8 @@ impl Engine {
         assigned(py, &self.core, &question, expose, now_ms)
     }
 
-    /// Assigns many units of one experiment, with the GIL given back; the same answers as `assign`.
+    /// Assigns many units of one experiment, with the GIL given back; the same answers as `assign`. Units may come in pieces, of which each
+    /// is asked for when the one before is done: so other threads wait for the making of one piece, and not of all.
     #[pyo3(
         signature = (experiment, units, organization = Text("default"), expose = true, now_ms = None),
         text_signature = "($self, experiment, units, organization='default', expose=True, now_ms=None)"
@@ -356,7 +357,7 @@ impl Engine {
         &self,
         py: Python<'_>,
         experiment: Text<&str>,
-        units: &Units,
+        units: &Bound<'_, PyAny>,
         organization: Text<&str>,
         expose: bool,
         now_ms: Option<i64>,
@@ -366,12 +367,30 @@ impl Engine {
             unit: "",
             organization: organization.0,
         };
-        let many = py.detach(|| {
-            guard(|| {
-                self.core
-                    .assign_many(question, units, expose, || or_now(now_ms))
-            })
-        })?;
+        let mut pieces = self.core.pieces(&question, expose);
+        let mut kept: Vec<Py<Units>> = Vec::new();
+        let mut assign = |piece: &Bound<'_, Units>| {
+            let units = piece.get();
+            py.detach(|| {
+                guard(|| {
+                    pieces.assign(units);
+                    Ok(())
+                })
+            })?;
+            if expose {
+                kept.push(piece.clone().unbind());
+            }
+            PyResult::Ok(())
+        };
+        if let Ok(one) = units.cast::<Units>() {
+            assign(one)?;
+        } else {
+            for piece in units.try_iter()? {
+                assign(piece?.cast::<Units>()?)?;
+            }
+        }
+        let kept: Vec<&Units> = kept.iter().map(Py::get).collect();
+        let many = py.detach(|| guard(|| pieces.end(kept, || or_now(now_ms))))?;
         Ok(Variants(many))
     }
 
@@ -422,6 +441,11 @@ impl Engine {
     /// Returns the core, for what serves it without Python.
     pub fn shared(&self) -> Arc<engine::Engine> {
         Arc::clone(&self.core)
+    }
+
+    /// Returns the core, for a call.
+    pub fn core(&self) -> &engine::Engine {
+        &self.core
     }
 
     fn in_memory(core: engine::Engine) -> Self {

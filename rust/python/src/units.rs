@@ -1,10 +1,11 @@
 //! The ids of many units, as Python holds them: copied or shared once, and then read without the GIL.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use pyo3::prelude::*;
-use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList, PyTuple};
 use sortition_core::error::Error;
 use sortition_core::many;
 
@@ -25,10 +26,54 @@ enum Fixed {
 }
 
 enum Held {
-    Texts(Vec<PyBackedStr>),
+    Texts(Texts),
     Fixed(Fixed, PyBackedBytes),
     /// Where each id ends, and their bytes behind each other.
     Utf8(Vec<usize>, PyBackedBytes),
+}
+
+/// Texts behind each other. Copied: that costs no more than to count a reference to each of them, and nothing when they go.
+struct Texts {
+    /// Where each ends.
+    ends: Vec<usize>,
+    all: String,
+}
+
+impl Texts {
+    /// Copies the texts of a sequence from `begin` on and before `end`, as far as there are any.
+    fn copied(texts: &Bound<'_, PyAny>, begin: usize, end: usize) -> PyResult<Self> {
+        if let Ok(list) = texts.cast::<PyList>() {
+            return Self::of(begin..end.min(list.len()), |index| list.get_item(index));
+        }
+        if let Ok(tuple) = texts.cast::<PyTuple>() {
+            return Self::of(begin..end.min(tuple.len()), |index| tuple.get_item(index));
+        }
+        let items: Vec<Bound<PyAny>> = texts.extract()?;
+        Self::of(
+            begin..end.min(items.len()),
+            |index| Ok(items[index].clone()),
+        )
+    }
+
+    fn of<'py>(
+        range: Range<usize>,
+        item: impl Fn(usize) -> PyResult<Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        let mut made = Self {
+            ends: Vec::with_capacity(range.len()),
+            all: String::new(),
+        };
+        for index in range {
+            made.all.push_str(item(index)?.extract::<Text<&str>>()?.0);
+            made.ends.push(made.all.len());
+        }
+        Ok(made)
+    }
+
+    fn get(&self, index: usize) -> &str {
+        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.all[begin..self.ends[index]]
+    }
 }
 
 /// The ids of many units.
@@ -37,10 +82,11 @@ pub struct Units(Held);
 
 #[pymethods]
 impl Units {
-    /// Of texts.
+    /// Of texts: those from `begin` on and before `end`, as far as there are any.
     #[staticmethod]
-    fn texts(texts: Vec<Text<PyBackedStr>>) -> Self {
-        Self(Held::Texts(texts.into_iter().map(|text| text.0).collect()))
+    #[pyo3(signature = (texts, begin = 0, end = None))]
+    fn texts(texts: &Bound<'_, PyAny>, begin: usize, end: Option<usize>) -> PyResult<Self> {
+        Texts::copied(texts, begin, end.unwrap_or(usize::MAX)).map(|texts| Self(Held::Texts(texts)))
     }
 
     /// Of items of one width: kind "S" (UTF-8) and "U" (UTF-32), both padded with zeros, "i" and "u" (numbers of 8 bytes).
@@ -101,7 +147,7 @@ impl Units {
 impl many::Units for Units {
     fn len(&self) -> usize {
         match &self.0 {
-            Held::Texts(texts) => texts.len(),
+            Held::Texts(texts) => texts.ends.len(),
             Held::Fixed(Fixed::Bytes(width) | Fixed::Wide(width), data) => data.len() / width,
             Held::Fixed(Fixed::Signed | Fixed::Unsigned, data) => data.len() / 8,
             Held::Utf8(ends, _) => ends.len() - 1,
@@ -110,7 +156,7 @@ impl many::Units for Units {
 
     fn get<'a>(&'a self, index: usize, scratch: &'a mut String) -> Option<&'a str> {
         match &self.0 {
-            Held::Texts(texts) => Some(&texts[index]),
+            Held::Texts(texts) => Some(texts.get(index)),
             Held::Utf8(ends, data) => std::str::from_utf8(&data[ends[index]..ends[index + 1]]).ok(),
             Held::Fixed(Fixed::Bytes(width), data) => {
                 let item = &data[index * width..][..*width];

@@ -210,8 +210,8 @@ class Client:
 
         Args:
             experiment: The experiment's key.
-            units: Their ids: a list of texts, an array of texts (S, U) or of 64-bit integers, or an Arrow array of
-                strings.
+            units: Their ids, which stay as they are until all are read: a list of texts, an array of texts (S, U) or of
+                64-bit integers, or an Arrow array of strings.
             expose: Whether the units count as exposed.
 
         Returns:

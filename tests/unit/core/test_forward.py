@@ -297,6 +297,102 @@ def test_ids_that_cannot_be_read_are_refused(units: Any, why: str) -> None:
         units_of(units)
 
 
+PIECE = 3
+TEXTS = [f"unit-{number}" for number in range(2 * PIECE + 1)]
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sortition.client.local import units
+
+    monkeypatch.setattr(units, "_PIECE_UNITS", PIECE)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("expose", [True, False])
+@pytest.mark.parametrize("count", range(2 * PIECE + 2))
+def test_pieces_are_one_call(count: int, expose: bool) -> None:
+    texts = TEXTS[:count]
+    joined = "".join(texts).encode()
+    ends = [0, *np.cumsum([len(text) for text in texts])]
+    held = [
+        texts,
+        tuple(texts),
+        np.array(texts, "U7"),
+        np.array(texts, "S7"),
+        np.array([text for text in texts for _ in range(2)], "S7")[::2],
+        Arrow("string", ends, joined, offset=0, length=count),
+        Arrow("large_string", [0, *ends], joined, offset=1, length=count),
+    ]
+    one = forwarding()
+    expected = [one.assign_unit("search", text, "default", expose).variant for text in texts]
+    for units in held:
+        engine = forwarding()
+        found = engine.assign_many("search", units_of(units), "default", expose)
+        assert [found.names[index] for index in np.frombuffer(found.indices, np.int16)] == expected
+        assert found.exposed == (count if expose else 0)
+        assert engine.counters()["assignments"] == count
+        told = engine.hand_out(ALL)
+        assert (told.items if told else 0) == found.exposed
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_pieces_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sortition.client.local import units
+
+    monkeypatch.setattr(units, "_PIECE_BYTES", 100)
+    assert [len(piece) for piece in units_of(np.array(TEXTS, "S50"))] == [2, 2, 2, 1]
+    assert [len(piece) for piece in units_of(np.array(TEXTS, "S500"))] == [1] * len(TEXTS)
+    assert [len(piece) for piece in units_of(np.arange(5))] == [3, 2]
+    assert [len(piece) for piece in units_of(Units.texts(TEXTS))] == [len(TEXTS)]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("bad", range(len(TEXTS)))
+def test_a_bad_unit_in_any_piece_refuses_all_and_exposes_none(bad: int) -> None:
+    texts = [*TEXTS[:bad], "", *TEXTS[bad + 1 :]]
+    for units in (texts, np.array(texts, "U"), np.array(texts, "S")):
+        engine = forwarding()
+        with pytest.raises(InvalidArgument) as refused:
+            engine.assign_many("search", units_of(units))
+        assert [violation.field for violation in refused.value.violations] == [f"units[{bad}]"]
+        assert engine.hand_out(ALL) is None
+        assert engine.counters()["assignments"] == 0
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_what_is_no_text_in_a_later_piece_refuses_all() -> None:
+    for last, why in ((7, "not all text"), ("\ud800", "surrogate")):
+        engine = forwarding()
+        with pytest.raises(InvalidArgument, match=why):
+            engine.assign_many("search", units_of([*TEXTS, last]))
+        assert engine.hand_out(ALL) is None
+    with pytest.raises(InvalidArgument, match="not all text"):
+        # As of one piece: what cannot be read is told before there is a snapshot to ask.
+        Engine.forwarding().assign_many("unknown", units_of([*TEXTS, 7]))
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("length", [0, PIECE, len(TEXTS) + 1])
+def test_a_list_that_changes_under_way_is_refused(length: int) -> None:
+    texts = list(TEXTS)
+    pieces = units_of(texts)
+    texts[:] = ["other"] * length
+    with pytest.raises(InvalidArgument, match="were 7 and then"):
+        forwarding().assign_many("search", pieces)
+
+
+def test_some_texts_of_a_sequence() -> None:
+    for texts in (TEXTS, tuple(TEXTS)):
+        assert [len(Units.texts(texts, begin, begin + 3)) for begin in (0, 3, 6, 9)] == [3, 3, 1, 0]
+        assert len(Units.texts(texts, 5)) == 2
+    for wrong in ("text", {"text"}, 7):
+        with pytest.raises(TypeError):
+            Units.texts(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        forwarding().assign_many("search", ["text"])  # type: ignore[list-item]
+
+
 class Arrow:
     """An array of texts with the shape of Arrow's: a slice of offsets and data."""
 
