@@ -6,9 +6,12 @@ use crate::assign::At;
 use crate::error::{Error, Result, Violation};
 use crate::limits::{Limits, VIOLATIONS};
 
-/// What was found so far.
+/// What was found so far. As a rule it is nothing, and takes next to no room.
 #[derive(Debug, Default)]
-pub struct Problems {
+pub struct Problems(Option<Box<Found>>);
+
+#[derive(Debug, Default)]
+struct Found {
     invalid: Vec<Violation>,
     missing: Vec<Violation>,
     state: Vec<Violation>,
@@ -17,22 +20,26 @@ pub struct Problems {
 impl Problems {
     /// Adds a value that can never be accepted.
     pub fn invalid(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        add(&mut self.invalid, field, description);
+        add(&mut self.found().invalid, field, description);
     }
 
     /// Adds a name that names nothing.
     pub fn missing(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        add(&mut self.missing, field, description);
+        add(&mut self.found().missing, field, description);
     }
 
     /// Adds something that is not in the state for this call.
     pub fn state(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        add(&mut self.state, field, description);
+        add(&mut self.found().state, field, description);
     }
 
     /// Returns whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.invalid.is_empty() && self.missing.is_empty() && self.state.is_empty()
+        self.0.is_none()
+    }
+
+    fn found(&mut self) -> &mut Found {
+        self.0.get_or_insert_default()
     }
 
     /// Adds what is wrong with the id of a unit.
@@ -122,11 +129,14 @@ impl Problems {
     /// # Errors
     /// `InvalidArgument`, else `NotFound`, else `FailedPrecondition`: what waiting cannot mend comes first.
     pub fn into_result(self) -> Result<()> {
-        let Self {
+        let Some(found) = self.0 else {
+            return Ok(());
+        };
+        let Found {
             invalid,
             missing,
             state,
-        } = self;
+        } = *found;
         if !invalid.is_empty() {
             let violations = bounded([invalid, missing, state].into_iter().flatten());
             Err(Error::InvalidArgument { violations })
