@@ -17,7 +17,7 @@ use crate::observe::Accepted;
 use crate::slots::{SLOTS, own_slot};
 use crate::snapshot::Experiment;
 
-/// How many cells a call remembers.
+/// How many cells are remembered.
 const RECENT: usize = 16;
 /// Cells of a call beyond which the room for their places is not kept.
 const PLACES_KEPT: usize = 4096;
@@ -135,6 +135,14 @@ struct Key {
     level: u8,
 }
 
+impl Key {
+    /// Returns at which of the remembered places a cell is: not at the same one as the other metrics of a few variants.
+    fn recent(&self) -> usize {
+        let (variant, metric) = (usize::from(self.variant), usize::from(self.metric));
+        (metric + 5 * variant + usize::from(self.level)) % RECENT
+    }
+}
+
 #[derive(Debug)]
 struct Held {
     key: Key,
@@ -147,23 +155,12 @@ struct Open {
     held: Vec<Held>,
     /// Where in `held` a cell is.
     places: HashMap<Key, usize>,
+    /// Where cells were found last, each at one of few places of its own: calls name the same cells again and again, as a rule. They may be
+    /// gone meanwhile, or be others.
+    recent: [usize; RECENT],
     exposures: Vec<Exposure>,
     /// What [`Room::places`] is made of: calls use its room again.
     used: Vec<usize>,
-}
-
-/// Cells that a call has just found. Its steps name the same few again and again, as a rule.
-#[derive(Default)]
-struct Recent([Option<(Key, usize)>; RECENT]);
-
-impl Recent {
-    /// Returns where the one is that a cell would be found at.
-    fn entry(&mut self, key: Key) -> &mut Option<(Key, usize)> {
-        // Far enough apart for the metrics of a few variants.
-        let spread =
-            usize::from(key.metric) + 5 * usize::from(key.variant) + usize::from(key.level);
-        &mut self.0[spread % RECENT]
-    }
 }
 
 /// One thread's part, on cache lines of its own.
@@ -339,15 +336,15 @@ impl Aggregate {
 impl Room<'_> {
     /// Sees to it that every cell of the steps is there, and notes where.
     fn make_cells(&mut self, limits: &Limits) -> Result<()> {
-        let mut recent = Recent::default();
         for step in self.steps {
             for key in step.keys() {
-                let entry = recent.entry(key);
-                let place = match *entry {
-                    Some((known, place)) if known == key => place,
-                    _ => self.place(key, step, limits)?,
-                };
-                *entry = Some((key, place));
+                let recent = key.recent();
+                let mut place = self.open.recent[recent];
+                let known = self.open.held.get(place);
+                if known.is_none_or(|held| held.key != key) {
+                    place = self.place(key, step, limits)?;
+                    self.open.recent[recent] = place;
+                }
                 self.places.push(place);
             }
         }
@@ -399,12 +396,14 @@ impl Drop for Room<'_> {
         let Open {
             held, places, used, ..
         } = &mut *self.open;
-        for unused in held.drain(held.len() - self.made..) {
-            places.remove(&unused.key);
+        if self.made > 0 {
+            for unused in held.drain(held.len() - self.made..) {
+                places.remove(&unused.key);
+            }
         }
         if self.places.capacity() <= PLACES_KEPT {
+            self.places.clear();
             *used = mem::take(&mut self.places);
-            used.clear();
         }
         give_back(&self.aggregate.live_cells, self.made);
         give_back(&self.aggregate.pending_exposures, self.reserved);

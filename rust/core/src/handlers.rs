@@ -355,36 +355,37 @@ impl Decided<'_> {
     }
 }
 
-/// Room for five fields, each of a key and a number.
-const TAIL: usize = 5 * (1 + 5);
-
 /// An `AssignResponse` that borrows what the snapshot holds.
 struct Reply<'a> {
     head: &'a [u8],
     config: &'a [u8],
-    tail: Tail,
+    /// What depends on the unit.
+    tail: [Eight; 2],
     len: usize,
 }
 
 impl<'a> Reply<'a> {
     fn new(answer: &'a Answer, omitted: bool, decision: &Decision, exposed: bool) -> Self {
-        let mut tail = Tail::default();
-        tail.field(5, omitted.into());
-        // None of the reasons is negative.
-        tail.field(6, i32::from(decision.reason).unsigned_abs());
-        tail.field(7, decision.bucket.into());
-        tail.field(8, decision.generation);
-        tail.field(13, exposed.into());
         let config: &[u8] = if omitted { &[] } else { &answer.config };
         let config_len = match config.len() {
             0 => 0,
             len => 1 + encoded_len_varint(len as u64) + len,
         };
+        // Eight bytes at most: a flag and a reason take one beside their key, a bucket three.
+        let mut first = Eight::default();
+        first.field(5, omitted.into());
+        // None of the reasons is negative.
+        first.field(6, i32::from(decision.reason).unsigned_abs());
+        first.field(7, decision.bucket.into());
+        // And these: a generation takes five.
+        let mut last = Eight::default();
+        last.field(8, decision.generation);
+        last.field(13, exposed.into());
         Self {
             head: &answer.head,
             config,
-            len: answer.head.len() + config_len + tail.len,
-            tail,
+            len: answer.head.len() + config_len + first.len() + last.len(),
+            tail: [first, last],
         }
     }
 
@@ -403,7 +404,9 @@ impl<'a> Reply<'a> {
             encode_varint(self.config.len() as u64, out);
             out.put_slice(self.config);
         }
-        out.put_slice(&self.tail.bytes[..self.tail.len]);
+        for part in &self.tail {
+            out.put_slice(&part.bytes.to_le_bytes()[..part.len()]);
+        }
     }
 
     fn encode_nested(&self, out: &mut Vec<u8>) {
@@ -414,29 +417,35 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// What depends on the unit in an `AssignResponse`.
+/// Up to eight bytes, the first one lowest: they are written at once.
 #[derive(Default)]
-struct Tail {
-    bytes: [u8; TAIL],
-    len: usize,
+struct Eight {
+    bytes: u64,
+    len: u32,
 }
 
-impl Tail {
+impl Eight {
+    fn len(&self) -> usize {
+        self.len as usize
+    }
+
     /// Adds a field, whose number is below 16; one that is 0 is not written.
+    #[inline(always)]
     fn field(&mut self, number: u8, mut value: u32) {
         if value == 0 {
             return;
         }
-        self.put(number << 3);
+        self.put(u32::from(number) << 3);
         while value >= 0x80 {
-            self.put(value as u8 | 0x80);
+            self.put(value & 0x7f | 0x80);
             value >>= 7;
         }
-        self.put(value as u8);
+        self.put(value);
     }
 
-    fn put(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
+    #[inline(always)]
+    fn put(&mut self, byte: u32) {
+        self.bytes |= u64::from(byte).wrapping_shl(8 * self.len);
         self.len += 1;
     }
 }

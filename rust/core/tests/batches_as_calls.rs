@@ -162,7 +162,7 @@ fn as_generated(message: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn a_batch_of_outcomes_is_as_many_calls(outcomes in vec(told(), 1..8)) {
