@@ -107,6 +107,20 @@ fn outcome(unit: &str) -> Outcome {
     }
 }
 
+/// A batch of 100 outcomes of one observation each, of units of a thread's own: everything but the unit is as in the outcome before, so that
+/// a hundredth of it is what recording costs once that is known.
+fn small_outcomes(thread: usize) -> Vec<u8> {
+    let outcomes = (0..100).map(|number| Outcome {
+        observations: outcome("u").observations[1..2].to_vec(),
+        ..outcome(&format!("session-{thread:04}{number:08}"))
+    });
+    RecordBatchRequest {
+        outcomes: outcomes.collect(),
+        ..RecordBatchRequest::default()
+    }
+    .encode_to_vec()
+}
+
 fn assigning(criterion: &mut Criterion) {
     for experiments in EXPERIMENTS {
         let Ok(engine) = engine(experiments) else {
@@ -236,6 +250,10 @@ fn recording(criterion: &mut Criterion) {
     criterion.bench_function("record a batch of 100 outcomes", |bench| {
         bench.iter(|| engine.record_batch_message(black_box(&request), NOW));
     });
+    let request = small_outcomes(0);
+    criterion.bench_function("record a batch of 100 observations", |bench| {
+        bench.iter(|| engine.record_batch_message(black_box(&request), NOW));
+    });
 }
 
 fn loading(criterion: &mut Criterion) {
@@ -303,6 +321,10 @@ fn together(criterion: &mut Criterion) {
         measured("record three observations", &|thread| {
             let (engine, request) = (Arc::clone(&engine), record(thread));
             Box::new(move || drop(black_box(engine.record_message(&request, NOW))))
+        });
+        measured("record a batch of 100 observations", &|thread| {
+            let (engine, request) = (Arc::clone(&engine), small_outcomes(thread));
+            Box::new(move || drop(black_box(engine.record_batch_message(&request, NOW))))
         });
         measured("assign a message", &|thread| {
             let (engine, request) = (Arc::clone(&engine), assign(thread));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::cell::Cell;
@@ -17,6 +16,11 @@ use crate::limits::Limits;
 use crate::observe::Accepted;
 use crate::slots::{SLOTS, own_slot};
 use crate::snapshot::Experiment;
+
+/// How many cells are remembered.
+const RECENT: usize = 16;
+/// Cells of a call beyond which the room for their places is not kept.
+const PLACES_KEPT: usize = 4096;
 
 /// What was added to one cell since the batch before.
 #[derive(Clone, Debug)]
@@ -112,9 +116,10 @@ impl Step<'_> {
         })
     }
 
-    fn empty_cell(&self) -> Held {
+    fn empty_cell(&self, key: Key) -> Held {
         let metric = &self.experiment.metrics[usize::from(self.metric)];
         Held {
+            key,
             experiment_id: Arc::clone(&self.experiment.id),
             cell: Cell::new(metric.quantiles, metric.covariate),
         }
@@ -130,16 +135,32 @@ struct Key {
     level: u8,
 }
 
+impl Key {
+    /// Returns at which of the remembered places a cell is: not at the same one as the other metrics of a few variants.
+    fn recent(&self) -> usize {
+        let (variant, metric) = (usize::from(self.variant), usize::from(self.metric));
+        (metric + 5 * variant + usize::from(self.level)) % RECENT
+    }
+}
+
 #[derive(Debug)]
 struct Held {
+    key: Key,
     experiment_id: Arc<str>,
     cell: Cell,
 }
 
 #[derive(Debug, Default)]
 struct Open {
-    cells: HashMap<Key, Held>,
+    held: Vec<Held>,
+    /// Where in `held` a cell is.
+    places: HashMap<Key, usize>,
+    /// Where cells were found last, each at one of few places of its own: calls name the same cells again and again, as a rule. They may be
+    /// gone meanwhile, or be others.
+    recent: [usize; RECENT],
     exposures: Vec<Exposure>,
+    /// What [`Room::places`] is made of: calls use its room again.
+    used: Vec<usize>,
 }
 
 /// One thread's part, on cache lines of its own.
@@ -154,7 +175,10 @@ pub struct Room<'a> {
     open: MutexGuard<'a, Open>,
     steps: &'a [Step<'a>],
     exposures: Vec<Exposure>,
-    made: Vec<Key>,
+    /// Where the cells of the steps are, one behind the other.
+    places: Vec<usize>,
+    /// How many cells were made, which are the last ones.
+    made: usize,
     reserved: usize,
 }
 
@@ -198,12 +222,15 @@ impl Aggregate {
             "pending_exposures",
             limits.pending_exposures,
         )?;
+        let mut open = self.shards[own_slot()].0.lock();
+        let places = mem::take(&mut open.used);
         let mut room = Room {
             aggregate: self,
-            open: self.shards[own_slot()].0.lock(),
+            open,
             steps,
             exposures,
-            made: Vec::new(),
+            places,
+            made: 0,
             reserved,
         };
         // On an error the room is dropped, and gives back what it had.
@@ -227,12 +254,12 @@ impl Aggregate {
             mut exposures,
         } = base;
         for open in drained {
-            cells.extend(open.cells.into_iter().map(|(key, held)| CellDelta {
+            cells.extend(open.held.into_iter().map(|held| CellDelta {
                 experiment_id: held.experiment_id,
-                variant: key.variant,
-                metric: key.metric,
-                day: key.day,
-                level: key.level,
+                variant: held.key.variant,
+                metric: held.key.metric,
+                day: held.key.day,
+                level: held.key.level,
                 cell: held.cell,
             }));
             exposures.extend(open.exposures);
@@ -253,15 +280,15 @@ impl Aggregate {
         let mut cells = Vec::new();
         for shard in &self.shards {
             let open = shard.0.lock();
-            let held = open.cells.iter();
+            let held = open.held.iter();
             cells.extend(
-                held.filter(|(key, held)| is_whole(key.level) && wanted(&held.experiment_id))
-                    .map(|(key, held)| CellDelta {
+                held.filter(|held| is_whole(held.key.level) && wanted(&held.experiment_id))
+                    .map(|held| CellDelta {
                         experiment_id: Arc::clone(&held.experiment_id),
-                        variant: key.variant,
-                        metric: key.metric,
-                        day: key.day,
-                        level: key.level,
+                        variant: held.key.variant,
+                        metric: held.key.metric,
+                        day: held.key.day,
+                        level: held.key.level,
                         cell: held.cell.clone(),
                     }),
             );
@@ -273,7 +300,7 @@ impl Aggregate {
     pub fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| {
             let open = shard.0.lock();
-            open.cells.is_empty() && open.exposures.is_empty()
+            open.held.is_empty() && open.exposures.is_empty()
         })
     }
 
@@ -307,20 +334,36 @@ impl Aggregate {
 }
 
 impl Room<'_> {
-    /// Sees to it that every cell of the steps is there.
+    /// Sees to it that every cell of the steps is there, and notes where.
     fn make_cells(&mut self, limits: &Limits) -> Result<()> {
         for step in self.steps {
             for key in step.keys() {
-                let Entry::Vacant(place) = self.open.cells.entry(key) else {
-                    continue;
-                };
-                let live = &self.aggregate.live_cells;
-                reserve(live, 1, "live_cells", limits.live_cells)?;
-                place.insert(step.empty_cell());
-                self.made.push(key);
+                let recent = key.recent();
+                let mut place = self.open.recent[recent];
+                let known = self.open.held.get(place);
+                if known.is_none_or(|held| held.key != key) {
+                    place = self.place(key, step, limits)?;
+                    self.open.recent[recent] = place;
+                }
+                self.places.push(place);
             }
         }
         Ok(())
+    }
+
+    /// Returns where a cell is, which is made where there is none.
+    fn place(&mut self, key: Key, step: &Step, limits: &Limits) -> Result<usize> {
+        let Open { held, places, .. } = &mut *self.open;
+        if let Some(place) = places.get(&key) {
+            return Ok(*place);
+        }
+        let live = &self.aggregate.live_cells;
+        reserve(live, 1, "live_cells", limits.live_cells)?;
+        let place = held.len();
+        held.push(step.empty_cell(key));
+        places.insert(key, place);
+        self.made += 1;
+        Ok(place)
     }
 
     /// Returns who is about to be exposed.
@@ -330,14 +373,13 @@ impl Room<'_> {
 
     /// Applies all steps and hands on the exposures that are new; returns how many were.
     pub fn apply(mut self) -> usize {
+        let mut places = self.places.iter();
         for step in self.steps {
-            for key in step.keys() {
-                if let Some(held) = self.open.cells.get_mut(&key) {
-                    step.effect.apply(&mut held.cell);
-                }
+            for place in places.by_ref().take(step.levels.count()) {
+                step.effect.apply(&mut self.open.held[*place].cell);
             }
         }
-        self.made.clear();
+        self.made = 0;
         let exposed = &self.aggregate.exposed;
         let mut new = mem::take(&mut self.exposures);
         new.retain(|exposure| exposed.insert(exposure.fingerprint));
@@ -351,16 +393,20 @@ impl Room<'_> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        let (cells, exposures) = (self.made.len(), self.reserved);
-        for key in self.made.drain(..) {
-            self.open.cells.remove(&key);
+        let Open {
+            held, places, used, ..
+        } = &mut *self.open;
+        if self.made > 0 {
+            for unused in held.drain(held.len() - self.made..) {
+                places.remove(&unused.key);
+            }
         }
-        self.aggregate
-            .live_cells
-            .fetch_sub(cells, Ordering::Relaxed);
-        self.aggregate
-            .pending_exposures
-            .fetch_sub(exposures, Ordering::Relaxed);
+        if self.places.capacity() <= PLACES_KEPT {
+            self.places.clear();
+            *used = mem::take(&mut self.places);
+        }
+        give_back(&self.aggregate.live_cells, self.made);
+        give_back(&self.aggregate.pending_exposures, self.reserved);
     }
 }
 
@@ -421,5 +467,12 @@ fn reserve(count: &AtomicUsize, more: usize, name: &str, limit: usize) -> Result
         Err(held) => Err(Error::ResourceExhausted(format!(
             "{name}: {held} wait for the database and the limit is {limit}; try again after the next flush"
         ))),
+    }
+}
+
+/// Takes `less` off a count. As a rule it is nothing, and then threads need not wait for each other to write that down.
+fn give_back(count: &AtomicUsize, less: usize) {
+    if less > 0 {
+        count.fetch_sub(less, Ordering::Relaxed);
     }
 }

@@ -13,7 +13,7 @@ pub use crate::wire::v1::Reason;
 pub const DEFAULT_ORGANIZATION: &str = "default";
 
 /// What to assign.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target<'a> {
     /// The key of an experiment.
     Experiment(&'a str),

@@ -11,6 +11,9 @@ use crate::assign::Target;
 use crate::wire::v1::observation::Value;
 use crate::wire::v1::{self, assign_request};
 
+/// Observations of an outcome that are read once. Further ones are read again when they are looked at.
+const FIRST: usize = 4;
+
 static NO_DIMENSIONS: BTreeMap<String, String> = BTreeMap::new();
 
 /// What a field holds.
@@ -27,6 +30,7 @@ struct Fields<'a>(&'a [u8]);
 impl<'a> Iterator for Fields<'a> {
     type Item = Option<(u64, Held<'a>)>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
@@ -40,6 +44,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline(always)]
     fn field(&mut self) -> Option<(u64, Held<'a>)> {
         let key = self.varint()?;
         let held = match key & 7 {
@@ -60,8 +65,20 @@ impl<'a> Fields<'a> {
         Some((key >> 3, held))
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Option<u64> {
+        // Nearly all of them are: numbers of fields, and lengths of names.
+        if let Some((byte, rest)) = self.0.split_first()
+            && *byte < 0x80
+        {
+            self.0 = rest;
+            return Some((*byte).into());
+        }
+        self.long_varint()
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for (index, byte) in self.0.iter().enumerate().take(10) {
             if index == 9 && *byte > 1 {
@@ -79,6 +96,15 @@ impl<'a> Fields<'a> {
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
+}
+
+/// Reads a text that is `known` as a rule: then it need not be looked at whether it is one.
+#[inline]
+fn text_like<'a>(bytes: &'a [u8], known: &'a str) -> Option<&'a str> {
+    if bytes == known.as_bytes() {
+        return Some(known);
+    }
+    text(bytes)
 }
 
 fn flag(number: u64) -> Option<bool> {
@@ -106,6 +132,12 @@ enum Known<'a> {
 impl<'a> Asked<'a> {
     /// Reads one.
     pub fn read(message: &'a [u8]) -> Option<Self> {
+        Self::read_like(message, "")
+    }
+
+    /// Reads one about the experiment called `known`, as a rule.
+    #[inline]
+    fn read_like(message: &'a [u8], known: &'a str) -> Option<Self> {
         let mut asked = Self {
             target: None,
             unit: "",
@@ -118,7 +150,7 @@ impl<'a> Asked<'a> {
             match field? {
                 // Two that are messages would have to be merged.
                 (1, Held::Bytes(bytes)) if asked.target.is_none() => {
-                    asked.target = Some(Target::Experiment(text(bytes)?));
+                    asked.target = Some(Target::Experiment(text_like(bytes, known)?));
                 }
                 (2, Held::Bytes(bytes)) if asked.target.is_none() => {
                     let (mut kind, mut id) = ("", "");
@@ -141,13 +173,28 @@ impl<'a> Asked<'a> {
         Some(asked)
     }
 
-    /// Reads all of an `AssignBatchRequest`.
-    pub fn read_all(message: &'a [u8]) -> Option<Vec<Self>> {
-        let each = Fields(message).map(|field| match field? {
-            (1, Held::Bytes(bytes)) => Self::read(bytes),
-            _ => None,
-        });
-        each.collect()
+    /// Reads an `AssignBatchRequest` of at most `limit` questions, hands `each` of them on, and returns how many there are. Where it ends
+    /// with nothing, some of them were handed on all the same.
+    pub fn read_all(
+        message: &'a [u8],
+        limit: usize,
+        mut each: impl FnMut(usize, &Self),
+    ) -> Option<usize> {
+        let (mut count, mut known) = (0, "");
+        for field in Fields(message) {
+            match field? {
+                (1, Held::Bytes(bytes)) if count < limit => {
+                    let asked = Self::read_like(bytes, known)?;
+                    if let Some(Target::Experiment(key)) = asked.target {
+                        known = key;
+                    }
+                    each(count, &asked);
+                    count += 1;
+                }
+                _ => return None,
+            }
+        }
+        Some(count)
     }
 
     /// Returns whether the caller named this hash of a configuration.
@@ -183,7 +230,7 @@ impl<'a> From<&'a v1::AssignRequest> for Asked<'a> {
     }
 }
 
-/// An `Outcome`.
+/// An `Outcome`; one without anything until it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
     pub experiment: &'a str,
@@ -193,7 +240,10 @@ pub struct Told<'a> {
     pub occurred_at_ms: i64,
     pub dimensions: &'a BTreeMap<String, String>,
     list: &'a [v1::Observation],
-    fields: Fields<'a>,
+    /// The first observations of those that were read.
+    first: [Seen<'a>; FIRST],
+    /// What stands behind them.
+    rest: Fields<'a>,
     /// How many observations there are.
     pub count: usize,
 }
@@ -208,10 +258,9 @@ pub struct Seen<'a> {
     pub if_declared: bool,
 }
 
-impl<'a> Told<'a> {
-    /// Reads one.
-    pub fn read(message: &'a [u8]) -> Option<Self> {
-        let mut told = Self {
+impl Default for Told<'_> {
+    fn default() -> Self {
+        Self {
             experiment: "",
             unit: "",
             variant: "",
@@ -219,34 +268,57 @@ impl<'a> Told<'a> {
             occurred_at_ms: 0,
             dimensions: &NO_DIMENSIONS,
             list: &[],
-            fields: Fields(message),
+            first: [Seen::default(); FIRST],
+            rest: Fields(&[]),
             count: 0,
-        };
-        for field in Fields(message) {
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    /// Reads one into this one, whose names it has as a rule. Where it ends with nothing, this one is none.
+    fn read(&mut self, message: &'a [u8]) -> Option<()> {
+        let (experiment, organization) = (self.experiment, self.organization);
+        (self.experiment, self.organization) = ("", "");
+        (self.unit, self.variant, self.occurred_at_ms) = ("", "", 0);
+        (self.rest, self.count) = (Fields(&[]), 0);
+        let mut fields = Fields(message);
+        while let Some(field) = fields.next() {
             match field? {
-                (1, Held::Bytes(bytes)) => told.experiment = text(bytes)?,
-                (2, Held::Bytes(bytes)) => told.unit = text(bytes)?,
-                (3, Held::Bytes(bytes)) => told.variant = text(bytes)?,
+                (1, Held::Bytes(bytes)) => self.experiment = text_like(bytes, experiment)?,
+                (2, Held::Bytes(bytes)) => self.unit = text(bytes)?,
+                (3, Held::Bytes(bytes)) => self.variant = text(bytes)?,
                 (4, Held::Bytes(bytes)) => {
-                    Seen::read(bytes)?;
-                    told.count += 1;
+                    match self.first.get_mut(self.count) {
+                        Some(place) => {
+                            place.read(bytes)?;
+                            self.rest = fields;
+                        }
+                        None => Seen::default().read(bytes)?,
+                    }
+                    self.count += 1;
                 }
-                (5, Held::Bytes(bytes)) => told.organization = text(bytes)?,
-                (6, Held::Number(number)) => told.occurred_at_ms = number.cast_signed(),
+                (5, Held::Bytes(bytes)) => self.organization = text_like(bytes, organization)?,
+                (6, Held::Number(number)) => self.occurred_at_ms = number.cast_signed(),
                 _ => return None,
             }
         }
-        Some(told)
+        Some(())
     }
 
     /// Returns its observations.
-    pub fn observations(self) -> impl Iterator<Item = Seen<'a>> {
+    pub fn observations(&self) -> impl Iterator<Item = Seen<'a>> {
+        let first = if self.list.is_empty() { self.count } else { 0 };
+        let first = self.first.iter().take(first).copied();
         // All of them were read before.
-        let read = self.fields.filter_map(|field| match field {
-            Some((4, Held::Bytes(bytes))) => Seen::read(bytes),
+        let read = self.rest.filter_map(|field| match field {
+            Some((4, Held::Bytes(bytes))) => {
+                let mut seen = Seen::default();
+                seen.read(bytes).map(|()| seen)
+            }
             _ => None,
         });
-        self.list.iter().map(Seen::from).chain(read)
+        self.list.iter().map(Seen::from).chain(first).chain(read)
     }
 }
 
@@ -260,28 +332,31 @@ impl<'a> From<&'a v1::Outcome> for Told<'a> {
             occurred_at_ms: outcome.occurred_at_ms,
             dimensions: &outcome.dimensions,
             list: &outcome.observations,
-            fields: Fields(&[]),
+            first: [Seen::default(); FIRST],
+            rest: Fields(&[]),
             count: outcome.observations.len(),
         }
     }
 }
 
 impl<'a> Seen<'a> {
+    /// Reads one into this one, whose metric it has as a rule.
     #[inline]
-    fn read(message: &'a [u8]) -> Option<Self> {
-        let mut seen = Self::default();
+    fn read(&mut self, message: &'a [u8]) -> Option<()> {
+        let metric = self.metric;
+        *self = Self::default();
         for field in Fields(message) {
             match field? {
-                (1, Held::Bytes(bytes)) => seen.metric = text(bytes)?,
-                (2, Held::Double(number)) => seen.value = Some(Value::Number(number)),
-                (3, Held::Number(number)) => seen.value = Some(Value::Flag(flag(number)?)),
-                (4, Held::Double(number)) => seen.denominator = Some(number),
-                (5, Held::Double(number)) => seen.covariate = Some(number),
-                (6, Held::Number(number)) => seen.if_declared = flag(number)?,
+                (1, Held::Bytes(bytes)) => self.metric = text_like(bytes, metric)?,
+                (2, Held::Double(number)) => self.value = Some(Value::Number(number)),
+                (3, Held::Number(number)) => self.value = Some(Value::Flag(flag(number)?)),
+                (4, Held::Double(number)) => self.denominator = Some(number),
+                (5, Held::Double(number)) => self.covariate = Some(number),
+                (6, Held::Number(number)) => self.if_declared = flag(number)?,
                 _ => return None,
             }
         }
-        Some(seen)
+        Some(())
     }
 }
 
@@ -320,38 +395,49 @@ impl<'a> Numbered<'a> {
     }
 }
 
-/// A `RecordRequest`, or a `RecordBatchRequest` of outcomes alone.
+/// What a `RecordRequest` or a `RecordBatchRequest` of outcomes alone says beside them.
 #[derive(Debug, Default)]
-pub struct Recorded<'a, Outcomes> {
-    pub outcomes: Outcomes,
+pub struct Recorded<'a> {
+    /// How many outcomes there are.
+    pub outcomes: usize,
     pub delivery: Option<Numbered<'a>>,
 }
 
 /// Reads a `RecordRequest` with an outcome.
-pub fn record(message: &[u8]) -> Option<Recorded<'_, Told<'_>>> {
-    let (mut outcome, mut delivery) = (None, None);
+pub fn record<'a>(message: &'a [u8], outcome: &mut Told<'a>) -> Option<Recorded<'a>> {
+    let (mut outcomes, mut delivery) = (0, None);
     for field in Fields(message) {
         match field? {
             // Two would have to be merged.
-            (1, Held::Bytes(bytes)) if outcome.is_none() => outcome = Some(Told::read(bytes)?),
+            (1, Held::Bytes(bytes)) if outcomes == 0 => {
+                outcome.read(bytes)?;
+                outcomes = 1;
+            }
             (2, Held::Bytes(bytes)) if delivery.is_none() => {
                 delivery = Some(Numbered::read(bytes)?);
             }
             _ => return None,
         }
     }
-    Some(Recorded {
-        outcomes: outcome?,
-        delivery,
-    })
+    (outcomes == 1).then_some(Recorded { outcomes, delivery })
 }
 
-/// Reads a `RecordBatchRequest` without exposed units.
-pub fn record_batch(message: &[u8]) -> Option<Recorded<'_, Vec<Told<'_>>>> {
-    let mut read = Recorded::<Vec<Told>>::default();
+/// Reads a `RecordBatchRequest` of at most `limit` outcomes and without exposed units, hands `each` outcome on, and returns how many there
+/// are. Where it ends with nothing, some of them were handed on all the same.
+pub fn record_batch<'a>(
+    message: &'a [u8],
+    limit: usize,
+    mut each: impl FnMut(usize, &Told<'a>),
+) -> Option<Recorded<'a>> {
+    let mut read = Recorded::default();
+    let mut outcome = Told::default();
     for field in Fields(message) {
         match field? {
-            (1, Held::Bytes(bytes)) => read.outcomes.push(Told::read(bytes)?),
+            (1, Held::Bytes(bytes)) if read.outcomes < limit => {
+                outcome.read(bytes)?;
+                each(read.outcomes, &outcome);
+                read.outcomes += 1;
+            }
             (2, Held::Bytes(bytes)) if read.delivery.is_none() => {
                 read.delivery = Some(Numbered::read(bytes)?);
             }
@@ -415,7 +501,7 @@ mod tests {
     prop_compose! {
         fn outcome()(
             experiment in word(), unit in word(), variant in word(), organization in word(),
-            occurred_at_ms in any::<i64>(), observations in vec(observation(), 0..3),
+            occurred_at_ms in any::<i64>(), observations in vec(observation(), 0..FIRST + 3),
             dimensions in prop_oneof![3 => Just(BTreeMap::new()), 1 => btree_map(word(), word(), 0..2)],
         ) -> Outcome {
             Outcome { experiment, unit, variant, observations, organization, occurred_at_ms, dimensions }
@@ -541,9 +627,14 @@ mod tests {
         fn questions_mean_the_same(
             message in sent(vec(asked(), 0..3).prop_map(|requests| AssignBatchRequest { requests })),
         ) {
-            if let Some(read) = Asked::read_all(&message) {
+            let mut read = Vec::new();
+            let count = Asked::read_all(&message, usize::MAX, |index, asked| {
+                assert_eq!(index, read.len());
+                read.push(*asked);
+            });
+            if let Some(count) = count {
                 let decoded = AssignBatchRequest::decode(&*message).unwrap().requests;
-                assert_eq!(read.len(), decoded.len());
+                assert_eq!((count, read.len()), (decoded.len(), decoded.len()));
                 read.iter().zip(&decoded).for_each(|(read, decoded)| same_asked(read, decoded));
             }
         }
@@ -552,9 +643,10 @@ mod tests {
         fn an_outcome_means_the_same(
             message in sent(recorded()),
         ) {
-            if let Some(read) = record(&message) {
+            let mut outcome = Told::default();
+            if let Some(read) = record(&message, &mut outcome) {
                 let decoded = RecordRequest::decode(&*message).unwrap();
-                same_told(&read.outcomes, &decoded.outcome.unwrap());
+                same_told(&outcome, &decoded.outcome.unwrap());
                 same_delivery(read.delivery, decoded.delivery);
             }
         }
@@ -563,11 +655,17 @@ mod tests {
         fn outcomes_mean_the_same(
             message in sent(recorded_together()),
         ) {
-            if let Some(read) = record_batch(&message) {
+            let mut outcomes = Vec::new();
+            let read = record_batch(&message, usize::MAX, |index, outcome| {
+                assert_eq!(index, outcomes.len());
+                outcomes.push(*outcome);
+            });
+            if let Some(read) = read {
                 let decoded = RecordBatchRequest::decode(&*message).unwrap();
                 assert!(decoded.exposed.is_empty());
-                assert_eq!(read.outcomes.len(), decoded.outcomes.len());
-                read.outcomes.iter().zip(&decoded.outcomes).for_each(|(read, decoded)| same_told(read, decoded));
+                assert_eq!(read.outcomes, decoded.outcomes.len());
+                assert_eq!(outcomes.len(), decoded.outcomes.len());
+                outcomes.iter().zip(&decoded.outcomes).for_each(|(read, decoded)| same_told(read, decoded));
                 same_delivery(read.delivery, decoded.delivery);
             }
         }
@@ -610,8 +708,9 @@ mod tests {
             delivery: delivery.clone(),
         };
         let message = one.encode_to_vec();
-        let read = record(&message).unwrap();
-        same_told(&read.outcomes, &told);
+        let mut outcome = Told::default();
+        let read = record(&message, &mut outcome).unwrap();
+        same_told(&outcome, &told);
         same_delivery(read.delivery, delivery);
     }
 }

@@ -57,8 +57,16 @@ struct Slot([AtomicU64; Counter::ALL.len()]);
 impl Counters {
     /// Counts `more` of something.
     pub fn add(&self, counter: Counter, more: u64) {
-        if more > 0 {
-            self.0[own_slot()].0[counter as usize].fetch_add(more, Ordering::Relaxed);
+        self.add_all([(counter, more)]);
+    }
+
+    /// Counts `more` of each of them.
+    pub fn add_all<const N: usize>(&self, counts: [(Counter, u64); N]) {
+        let slot = &self.0[own_slot()];
+        for (counter, more) in counts {
+            if more > 0 {
+                slot.0[counter as usize].fetch_add(more, Ordering::Relaxed);
+            }
         }
     }
 

@@ -483,17 +483,14 @@ impl Engine {
         }
         drop(gate);
         self.wait(appended)?;
-        let counts = [
+        self.counters.add_all([
             (Counter::CallsRecorded, 1),
             (Counter::Exposures, new as u64),
             (Counter::Observations, plan.response.accepted.into()),
             (Counter::Late, plan.response.late.into()),
             (Counter::Ignored, plan.response.ignored.into()),
             (Counter::Clamped, plan.response.clamped.into()),
-        ];
-        for (counter, more) in counts {
-            self.counters.add(counter, more);
-        }
+        ]);
         Ok(plan.response)
     }
 

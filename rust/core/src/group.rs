@@ -106,9 +106,10 @@ impl Engine {
         request: &[u8],
         now_ms: i64,
     ) -> Result<Call<'a>> {
-        let (plan, delivery) = match self.planned_in_place(snapshot, request, now_ms) {
-            Some(planned) => planned,
-            None => self.planned(snapshot, &decode(request, "a RecordRequest")?, now_ms),
+        let mut plan = self.plan(snapshot, now_ms);
+        let delivery = match self.planned_in_place(&mut plan, request) {
+            Some(delivery) => delivery,
+            None => plan.request(&decode(request, "a RecordRequest")?),
         };
         Ok(Call {
             plan: Some(plan),
@@ -215,37 +216,26 @@ impl Engine {
         Together { done, alone: 1 }
     }
 
-    /// Works out what a request does, without a copy of it; none where that takes one.
-    pub(crate) fn planned_in_place<'a>(
-        &'a self,
-        snapshot: &'a Compiled,
-        request: &[u8],
-        now_ms: i64,
-    ) -> Option<(Plan<'a>, Delivery)> {
+    /// Works out what a request does, without a copy of it; none where that takes one, and then the plan is as it was.
+    pub(crate) fn planned_in_place(&self, plan: &mut Plan, request: &[u8]) -> Option<Delivery> {
         if self.outbound.is_some() {
             return None;
         }
-        let read = borrowed::record(request)?;
-        let mut plan = self.plan(snapshot, now_ms);
-        plan.outcome(At::Outcome, &read.outcomes);
-        let delivery = plan.unkeyed(read.delivery);
-        Some((plan, delivery))
+        let mut outcome = Told::default();
+        let read = borrowed::record(request, &mut outcome)?;
+        plan.outcome(At::Outcome, &outcome);
+        Some(plan.unkeyed(read.delivery))
     }
+}
 
+impl Plan<'_> {
     /// Works out what a request does.
-    pub(crate) fn planned<'a>(
-        &'a self,
-        snapshot: &'a Compiled,
-        request: &RecordRequest,
-        now_ms: i64,
-    ) -> (Plan<'a>, Delivery) {
-        let mut plan = self.plan(snapshot, now_ms);
+    pub(crate) fn request(&mut self, request: &RecordRequest) -> Delivery {
         match &request.outcome {
-            Some(outcome) => plan.outcome(At::Outcome, &Told::from(outcome)),
-            None => plan.problems.invalid("outcome", "is required"),
+            Some(outcome) => self.outcome(At::Outcome, &Told::from(outcome)),
+            None => self.problems.invalid("outcome", "is required"),
         }
         let outcomes = request.outcome.as_slice();
-        let delivery = plan.delivery(request.delivery.as_ref(), outcomes, &[]);
-        (plan, delivery)
+        self.delivery(request.delivery.as_ref(), outcomes, &[])
     }
 }

@@ -4,8 +4,9 @@ use bytes::BufMut;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use crate::assign::{At, Decision, Question, Target};
+use crate::assign::{At, Decision, Place, Question, Target, organization};
 use crate::borrowed::{self, Asked, Told};
+use crate::counters::Counter;
 use crate::engine::{Appended, Engine};
 use crate::error::{Error, Result};
 use crate::problems::Problems;
@@ -72,11 +73,14 @@ impl Engine {
             (&decoded).into()
         };
         let mut problems = Problems::default();
-        let decision = self.decide(snapshot, &asked, At::Alone, &mut problems);
+        let decision = self.decide(snapshot, &asked, At::Alone, &mut None, &mut problems);
         let decision = problems.resolve(decision)?;
-        let exposed = self.exposed(snapshot, &asked, &decision, now_ms);
+        let (unit, expose) = (asked.unit, asked.expose);
+        let exposed = self.answered(snapshot, &decision, unit, expose, || now_ms);
         let exposed = self.kept(exposed).is_some();
-        write(Reply::new(snapshot, &asked, &decision, exposed));
+        let answer = snapshot.answer(&decision);
+        let omitted = asked.knows(&answer.config_hash);
+        write(Reply::new(answer, omitted, &decision, exposed));
         Ok(())
     }
 
@@ -88,62 +92,62 @@ impl Engine {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
         let decoded: AssignBatchRequest;
-        let requests = if let Some(requests) = Asked::read_all(request) {
-            requests
+        let mut questions = Questions::new(self, snapshot);
+        let limit = self.limits().batch_items;
+        let read = Asked::read_all(request, limit, |index, asked| questions.add(index, asked));
+        let count = if let Some(count) = read {
+            self.check_count("requests", count)?;
+            count
         } else {
             decoded = decode(request, "an AssignBatchRequest")?;
-            decoded.requests.iter().map(Asked::from).collect()
+            self.check_count("requests", decoded.requests.len())?;
+            // What was decided of a part is not used.
+            questions = Questions::new(self, snapshot);
+            for (index, request) in decoded.requests.iter().enumerate() {
+                questions.add(index, &request.into());
+            }
+            decoded.requests.len()
         };
-        self.check_count("requests", requests.len())?;
-        let mut problems = Problems::default();
-        // In two steps, so that no problem hides the ones behind it.
-        let decisions: Vec<_> = requests
-            .iter()
-            .enumerate()
-            .map(|(index, request)| {
-                self.decide(snapshot, request, At::Request(index), &mut problems)
-            })
-            .collect();
-        let decisions: Vec<Decision> = problems.resolve(decisions.into_iter().collect())?;
-        // Before anything is counted: a refused call changes nothing.
-        let size = requests
-            .iter()
-            .zip(&decisions)
-            .map(|(request, decision)| Reply::new(snapshot, request, decision, true).nested_len());
-        let size: usize = size.sum();
+        // In steps, so that no problem hides the ones behind it, and before anything is counted: a refused call changes nothing.
+        let Questions {
+            decided,
+            size,
+            problems,
+            ..
+        } = questions;
+        let whole = (decided.len() == count).then_some(decided);
+        let mut decided: Vec<Decided> = problems.resolve(whole)?;
         if size > ANSWER_BYTES {
             return Err(Error::ResourceExhausted(format!(
                 "requests: the answer would have {size} bytes and the limit is {ANSWER_BYTES}; name the configurations \
                  you hold in known_config_hashes, or send fewer requests at once"
             )));
         }
-        let exposed: Vec<_> = requests
-            .iter()
-            .zip(&decisions)
-            .map(|(request, decision)| self.exposed(snapshot, request, decision, now_ms))
-            .collect();
+        self.count(Counter::Assignments, decided.len() as u64);
+        for one in &mut decided {
+            let exposes = one.expose && one.decision.exposes();
+            one.exposed = exposes
+                .then(|| self.tell(snapshot, &one.decision, one.unit, || now_ms))
+                .flatten();
+        }
         // Behind all of them, so that they wait for the disk together.
-        let exposed = exposed
-            .into_iter()
-            .rev()
-            .map(|exposed| self.kept(exposed).is_some());
-        let exposed: Vec<bool> = exposed.collect();
+        for one in decided.iter_mut().rev() {
+            one.exposed = self.kept(one.exposed);
+        }
         let mut out = Vec::with_capacity(size);
-        for ((request, decision), exposed) in requests
-            .iter()
-            .zip(&decisions)
-            .zip(exposed.into_iter().rev())
-        {
-            Reply::new(snapshot, request, decision, exposed).encode_nested(&mut out);
+        for one in &decided {
+            one.reply(one.exposed.is_some()).encode_nested(&mut out);
         }
         Ok(out)
     }
 
-    fn decide(
+    /// Decides. The `last` one is who decided the question before, if there was one, and from now on this one.
+    fn decide<'a>(
         &self,
         snapshot: &Compiled,
-        asked: &Asked,
+        asked: &Asked<'a>,
         at: At,
+        last: &mut Option<Found<'a>>,
         problems: &mut Problems,
     ) -> Option<Decision> {
         let (count, limit) = (asked.known_count, self.limits().known_hashes);
@@ -158,18 +162,26 @@ impl Engine {
             unit: asked.unit,
             organization: asked.organization,
         };
-        snapshot.decide(&question, at, self.limits(), problems)
-    }
-
-    /// Exposes the unit of a request if that is asked for; what comes back has to be waited for.
-    fn exposed(
-        &self,
-        snapshot: &Compiled,
-        asked: &Asked,
-        decision: &Decision,
-        now_ms: i64,
-    ) -> Option<Appended> {
-        self.answered(snapshot, decision, asked.unit, asked.expose, || now_ms)
+        problems.check_unit(|| format!("{at}unit"), asked.unit, self.limits());
+        let organization = organization(asked.organization);
+        let place = match last {
+            Some(last)
+                if asked.target == Some(last.target) && organization == last.organization =>
+            {
+                last.place
+            }
+            _ => {
+                let place = snapshot.find(&question, at, self.limits(), problems)?;
+                *last = asked.target.map(|target| Found {
+                    target,
+                    organization,
+                    place,
+                });
+                place
+            }
+        };
+        let decision = snapshot.decide_at(place, asked.unit);
+        snapshot.told(&decision, at, problems).then_some(decision)
     }
 
     /// `ExposeRequest` to `ExposeResponse`.
@@ -219,11 +231,12 @@ impl Engine {
     pub(crate) fn record_one(&self, request: &[u8], now_ms: i64) -> Result<RecordResponse> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
-        if let Some((plan, delivery)) = self.planned_in_place(snapshot, request, now_ms) {
+        let mut plan = self.plan(snapshot, now_ms);
+        if let Some(delivery) = self.planned_in_place(&mut plan, request) {
             return self.carry_out(plan, (&[], &[]), delivery, now_ms);
         }
         let request: RecordRequest = decode(request, "a RecordRequest")?;
-        let (plan, delivery) = self.planned(snapshot, &request, now_ms);
+        let delivery = plan.request(&request);
         self.carry_out(plan, (request.outcome.as_slice(), &[]), delivery, now_ms)
     }
 
@@ -234,18 +247,19 @@ impl Engine {
     pub fn record_batch_message(&self, request: &[u8], now_ms: i64) -> Result<Vec<u8>> {
         let loaded = self.loaded();
         let snapshot = loaded.get()?;
-        let mut plan = self.plan(snapshot, now_ms);
-        if self.outbound.is_none()
-            && let Some(read) = borrowed::record_batch(request)
-        {
-            self.check_count("outcomes", read.outcomes.len())?;
-            for (index, outcome) in read.outcomes.iter().enumerate() {
-                plan.outcome(At::OutcomeOf(index), outcome);
+        if self.outbound.is_none() {
+            let mut plan = self.plan(snapshot, now_ms);
+            let limit = self.limits().batch_items;
+            let each = |index, outcome: &Told| plan.outcome(At::OutcomeOf(index), outcome);
+            if let Some(read) = borrowed::record_batch(request, limit, each) {
+                self.check_count("outcomes", read.outcomes)?;
+                let delivery = plan.unkeyed(read.delivery);
+                let response = self.carry_out(plan, (&[], &[]), delivery, now_ms)?;
+                return Ok(response.encode_to_vec());
             }
-            let delivery = plan.unkeyed(read.delivery);
-            let response = self.carry_out(plan, (&[], &[]), delivery, now_ms)?;
-            return Ok(response.encode_to_vec());
         }
+        // What was worked out of a part is not used.
+        let mut plan = self.plan(snapshot, now_ms);
         let request: RecordBatchRequest = decode(request, "a RecordBatchRequest")?;
         let (outcomes, exposed) = (&*request.outcomes, &*request.exposed);
         self.check_count("outcomes", outcomes.len() + exposed.len())?;
@@ -272,85 +286,167 @@ impl Engine {
     }
 }
 
+/// Who decides what was asked of an organization.
+struct Found<'a> {
+    target: Target<'a>,
+    organization: &'a str,
+    place: Place,
+}
+
+/// The questions of a batch, and what was decided.
+struct Questions<'a> {
+    engine: &'a Engine,
+    snapshot: &'a Compiled,
+    /// Who decided the one before, which is who decides the next one as a rule.
+    last: Option<Found<'a>>,
+    decided: Vec<Decided<'a>>,
+    /// What the answer to all of them takes at most, in bytes.
+    size: usize,
+    problems: Problems,
+}
+
+/// A question of a batch that was decided.
+struct Decided<'a> {
+    unit: &'a str,
+    expose: bool,
+    decision: Decision,
+    answer: &'a Answer,
+    /// Whether its configuration is left out.
+    omitted: bool,
+    exposed: Option<Appended>,
+}
+
+impl<'a> Questions<'a> {
+    fn new(engine: &'a Engine, snapshot: &'a Compiled) -> Self {
+        Self {
+            engine,
+            snapshot,
+            last: None,
+            decided: Vec::new(),
+            size: 0,
+            problems: Problems::default(),
+        }
+    }
+
+    /// Decides one more; its problems are added to those of the others.
+    fn add(&mut self, index: usize, asked: &Asked<'a>) {
+        let (engine, snapshot) = (self.engine, self.snapshot);
+        let (at, last, problems) = (At::Request(index), &mut self.last, &mut self.problems);
+        let Some(decision) = engine.decide(snapshot, asked, at, last, problems) else {
+            return;
+        };
+        let answer = snapshot.answer(&decision);
+        let decided = Decided {
+            unit: asked.unit,
+            expose: asked.expose,
+            decision,
+            answer,
+            omitted: asked.knows(&answer.config_hash),
+            exposed: None,
+        };
+        self.size += decided.reply(true).nested_len();
+        self.decided.push(decided);
+    }
+}
+
+impl Decided<'_> {
+    fn reply(&self, exposed: bool) -> Reply<'_> {
+        Reply::new(self.answer, self.omitted, &self.decision, exposed)
+    }
+}
+
 /// An `AssignResponse` that borrows what the snapshot holds.
 struct Reply<'a> {
-    answer: &'a Answer,
-    omitted: bool,
-    reason: i32,
-    bucket: u32,
-    generation: u32,
-    exposed: bool,
+    head: &'a [u8],
+    config: &'a [u8],
+    /// What depends on the unit.
+    tail: [Eight; 2],
+    len: usize,
 }
 
 impl<'a> Reply<'a> {
-    fn new(snapshot: &'a Compiled, asked: &Asked, decision: &Decision, exposed: bool) -> Self {
-        let answer = snapshot.answer(decision);
-        Self {
-            answer,
-            omitted: asked.knows(&answer.config_hash),
-            reason: decision.reason.into(),
-            bucket: decision.bucket.into(),
-            generation: decision.generation,
-            exposed,
-        }
-    }
-
-    fn config(&self) -> &[u8] {
-        if self.omitted {
-            &[]
-        } else {
-            &self.answer.config
-        }
-    }
-
-    /// What depends on the unit: numbers of their fields, and what is in them where it is not 0.
-    fn fields(&self) -> [(u32, u64); 5] {
-        [
-            (5, self.omitted.into()),
-            // None of the reasons is negative.
-            (6, u64::from(self.reason.unsigned_abs())),
-            (7, self.bucket.into()),
-            (8, self.generation.into()),
-            (13, self.exposed.into()),
-        ]
-    }
-
-    fn len(&self) -> usize {
-        let config = match self.config().len() {
+    fn new(answer: &'a Answer, omitted: bool, decision: &Decision, exposed: bool) -> Self {
+        let config: &[u8] = if omitted { &[] } else { &answer.config };
+        let config_len = match config.len() {
             0 => 0,
             len => 1 + encoded_len_varint(len as u64) + len,
         };
-        let said = self.fields().into_iter().filter(|(_, value)| *value != 0);
-        let said: usize = said.map(|(_, value)| 1 + encoded_len_varint(value)).sum();
-        self.answer.head.len() + config + said
+        // Eight bytes at most: a flag and a reason take one beside their key, a bucket three.
+        let mut first = Eight::default();
+        first.field(5, omitted.into());
+        // None of the reasons is negative.
+        first.field(6, i32::from(decision.reason).unsigned_abs());
+        first.field(7, decision.bucket.into());
+        // And these: a generation takes five.
+        let mut last = Eight::default();
+        last.field(8, decision.generation);
+        last.field(13, exposed.into());
+        Self {
+            head: &answer.head,
+            config,
+            len: answer.head.len() + config_len + first.len() + last.len(),
+            tail: [first, last],
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.len
     }
 
     fn nested_len(&self) -> usize {
-        let len = self.len();
-        1 + encoded_len_varint(len as u64) + len
+        1 + encoded_len_varint(self.len as u64) + self.len
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
-        out.put_slice(&self.answer.head);
-        let config = self.config();
-        if !config.is_empty() {
+        out.put_slice(self.head);
+        if !self.config.is_empty() {
             encode_key(CONFIG, WireType::LengthDelimited, out);
-            encode_varint(config.len() as u64, out);
-            out.put_slice(config);
+            encode_varint(self.config.len() as u64, out);
+            out.put_slice(self.config);
         }
-        for (field, value) in self.fields() {
-            if value != 0 {
-                encode_key(field, WireType::Varint, out);
-                encode_varint(value, out);
-            }
+        for part in &self.tail {
+            out.put_slice(&part.bytes.to_le_bytes()[..part.len()]);
         }
     }
 
     fn encode_nested(&self, out: &mut Vec<u8>) {
         out.reserve(self.nested_len());
         encode_key(NESTED, WireType::LengthDelimited, out);
-        encode_varint(self.len() as u64, out);
+        encode_varint(self.len as u64, out);
         self.encode(out);
+    }
+}
+
+/// Up to eight bytes, the first one lowest: they are written at once.
+#[derive(Default)]
+struct Eight {
+    bytes: u64,
+    len: u32,
+}
+
+impl Eight {
+    fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Adds a field, whose number is below 16; one that is 0 is not written.
+    #[inline(always)]
+    fn field(&mut self, number: u8, mut value: u32) {
+        if value == 0 {
+            return;
+        }
+        self.put(u32::from(number) << 3);
+        while value >= 0x80 {
+            self.put(value & 0x7f | 0x80);
+            value >>= 7;
+        }
+        self.put(value);
+    }
+
+    #[inline(always)]
+    fn put(&mut self, byte: u32) {
+        self.bytes |= u64::from(byte).wrapping_shl(8 * self.len);
+        self.len += 1;
     }
 }
 

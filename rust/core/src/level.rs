@@ -114,6 +114,11 @@ impl Levels {
     pub fn with_everyone(self) -> impl Iterator<Item = u8> {
         std::iter::once(EVERYONE).chain(self.0.into_iter().take_while(|number| *number != EVERYONE))
     }
+
+    /// Returns how many cells an effect changes.
+    pub fn count(&self) -> usize {
+        1 + self.numbers().len()
+    }
 }
 
 #[cfg(test)]

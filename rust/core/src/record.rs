@@ -52,6 +52,8 @@ pub struct Context<'a> {
 #[derive(Debug)]
 pub struct Plan<'a> {
     context: Context<'a>,
+    /// The experiment of the outcome before, which is that of the next one as a rule.
+    last: Option<&'a Experiment>,
     /// Effects on cells.
     pub steps: Vec<Step<'a>>,
     /// Units that the call exposes, unless they were before.
@@ -87,6 +89,7 @@ impl<'a> Plan<'a> {
     pub fn new(context: Context<'a>) -> Self {
         Self {
             context,
+            last: None,
             steps: Vec::new(),
             exposures: Vec::new(),
             response: RecordResponse {
@@ -100,9 +103,7 @@ impl<'a> Plan<'a> {
 
     /// Adds one outcome, whose path is `at`.
     pub fn outcome(&mut self, at: At, outcome: &Told) {
-        let Context {
-            snapshot, limits, ..
-        } = self.context;
+        let limits = self.context.limits;
         self.problems
             .check_unit(|| format!("{at}unit"), outcome.unit, limits);
         let count = outcome.count;
@@ -116,13 +117,12 @@ impl<'a> Plan<'a> {
         self.problems
             .check_dimensions(at, outcome.dimensions, limits);
         let owner = organization(outcome.organization);
-        let Some(index) = snapshot.find_experiment(owner, outcome.experiment) else {
+        let Some(experiment) = self.experiment(owner, outcome.experiment) else {
             let field = format!("{at}experiment");
             self.problems
                 .unknown_experiment(field, outcome.experiment, owner, limits);
             return;
         };
-        let experiment = snapshot.experiment(index);
         let day = self.day(at, experiment, outcome.occurred_at_ms);
         let place = self.place(at, experiment, outcome);
         if count > limits.observations {
@@ -145,21 +145,30 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Finds the experiment called `key`.
+    fn experiment(&mut self, organization: &str, key: &str) -> Option<&'a Experiment> {
+        let snapshot = self.context.snapshot;
+        let called =
+            |known: &&Experiment| *known.key == *key && known.organization() == organization;
+        if self.last.filter(called).is_none() {
+            let found = snapshot.find_experiment(organization, key)?;
+            self.last = Some(snapshot.experiment(found));
+        }
+        self.last
+    }
+
     /// Adds a unit that its caller has exposed; where the experiment is over, it is left out.
     pub fn exposed(&mut self, at: At, unit: &ExposedUnit) {
-        let Context {
-            snapshot, limits, ..
-        } = self.context;
+        let limits = self.context.limits;
         self.problems
             .check_unit(|| format!("{at}unit"), &unit.unit, limits);
         let owner = organization(&unit.organization);
-        let Some(index) = snapshot.find_experiment(owner, &unit.experiment) else {
+        let Some(experiment) = self.experiment(owner, &unit.experiment) else {
             let field = format!("{at}experiment");
             self.problems
                 .unknown_experiment(field, &unit.experiment, owner, limits);
             return;
         };
-        let experiment = snapshot.experiment(index);
         let day = self.day(at, experiment, unit.occurred_at_ms);
         if experiment.external {
             let why = format!(

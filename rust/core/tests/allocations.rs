@@ -9,7 +9,9 @@ use common::*;
 use prost::Message;
 use sortition_core::assign::{Question, Target};
 use sortition_core::engine::Engine;
-use sortition_core::wire::v1::{AssignRequest, AssignResponse, RecordRequest};
+use sortition_core::wire::v1::{
+    AssignBatchRequest, AssignRequest, AssignResponse, RecordBatchRequest, RecordRequest,
+};
 
 const UNIT: &str =
     "a-unit-whose-id-is-longer-than-what-fits-into-one-block-of-the-hash-together-with-a-prefix";
@@ -102,4 +104,26 @@ fn recording_allocates_its_plan_and_its_answer() {
     let mut next = messages.iter();
     let record = || drop(engine.record_message(next.next().unwrap(), NOW).unwrap());
     assert_eq!(allocations(record), 2 * CALLS);
+}
+
+/// Lists of a batch grow by doubling; its items take nothing of their own.
+#[test]
+fn the_items_of_a_batch_allocate_nothing() {
+    let engine = engine();
+    let unit = |number: usize| format!("unit-{}", number % 5);
+    let outcomes = (0..100).map(|number| score("running", &unit(number)));
+    let told = RecordBatchRequest {
+        outcomes: outcomes.collect(),
+        ..RecordBatchRequest::default()
+    };
+    let told = told.encode_to_vec();
+    let record = || drop(engine.record_batch_message(&told, NOW).unwrap());
+    let requests = (0..100).map(|number| by_key("running", &unit(number)));
+    let asked = AssignBatchRequest {
+        requests: requests.collect(),
+    };
+    let asked = asked.encode_to_vec();
+    let assign = || drop(engine.assign_batch_message(&asked, NOW).unwrap());
+    assert!(allocations(record) <= 10 * CALLS);
+    assert!(allocations(assign) <= 10 * CALLS);
 }
