@@ -24,10 +24,13 @@ from table import Table
 from test_server import ASSIGN, ASSIGN_BATCH, RECORD, assign_request, record_request
 
 RECORD_BATCH = "/sortition.rpc.v1.Recording/RecordBatch"
+ASSIGN_STREAM = "/sortition.rpc.v1.Assignment/AssignStream"
+RECORD_STREAM = "/sortition.rpc.v1.Recording/RecordStream"
 ROUNDS = 3
 SECONDS = 1.5
 IN_FLIGHT = 50
 ITEMS = 100
+STREAMS = 4
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -104,6 +107,8 @@ def test_native_lane(benchmark: BenchmarkFixture, tmp_path: Path, table: Table) 
             Way("native lane, Record, unix socket", beside, unix, RECORD, record),
             Way("AssignBatch", pid, lane, ASSIGN_BATCH, assigns),
             Way("RecordBatch", pid, lane, RECORD_BATCH, records),
+            Way("AssignStream", pid, lane, ASSIGN_STREAM, assign, STREAMS),
+            Way("RecordStream", pid, lane, RECORD_STREAM, record, STREAMS),
         ]
         alone = [replace(way, in_flight=1) for way in ways if way.method in (ECHO, ASSIGN)]
         seen = {way.name: Seen() for way in ways}
@@ -123,7 +128,7 @@ def test_native_lane(benchmark: BenchmarkFixture, tmp_path: Path, table: Table) 
     _ratios(table, seen, by_one)
     table.place(GENERATOR, CHEAPEST, "requests/s", generator)
     for name, found in seen.items():
-        if "Batch" in name:
+        if "Batch" in name or "Stream" in name:
             continue
         table.place(GENERATOR, name, "requests/s", found.per_s)
         ours = name if name.startswith("bare") else f"sortition, {name}"
@@ -176,17 +181,21 @@ def _ratios(table: Table, seen: dict[str, Seen], alone: dict[str, Seen]) -> None
         headline=True,
     )
     for name in ("Assign", "Record"):
-        unary, batch = seen[f"native lane, {name}"], seen[f"{name}Batch"]
-        for kind, items, singles in (
-            ("", batch.per_s, unary.per_s),
-            (", by the server's CPU", batch.per_cpu_s, unary.per_cpu_s),
+        unary, batch, stream = seen[f"native lane, {name}"], seen[f"{name}Batch"], seen[f"{name}Stream"]
+        for work, many, each in (
+            (f"native lane, {name}Batch of {ITEMS}", batch, ITEMS),
+            (f"native lane, {STREAMS} × {name}Stream", stream, 1),
         ):
-            table.add(
-                f"native lane, {name}Batch of {ITEMS}{kind}",
-                [rate * ITEMS for rate in items],
-                f"unary {name}",
-                singles,
-                unit="items/CPU s" if kind else "items/s",
-                target="≥ 20",
-                headline=not kind,
-            )
+            for kind, items, singles in (
+                ("", many.per_s, unary.per_s),
+                (", by the server's CPU", many.per_cpu_s, unary.per_cpu_s),
+            ):
+                table.add(
+                    f"{work}{kind}",
+                    [rate * each for rate in items],
+                    f"unary {name}",
+                    singles,
+                    unit="items/CPU s" if kind else "items/s",
+                    target="≥ 20",
+                    headline=not kind,
+                )

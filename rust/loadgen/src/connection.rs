@@ -5,7 +5,8 @@
 use std::error::Error;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use h2::client::{self, SendRequest};
+use h2::SendStream;
+use h2::client::{self, ResponseFuture, SendRequest};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE};
 use http::{Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -56,6 +57,16 @@ impl Connection {
             .await?;
         tokio::task::spawn_local(connection);
         Ok(Self { sender })
+    }
+
+    /// Opens a stream; returns where messages go and where the answers come from.
+    pub async fn stream(
+        &self,
+        method: &Uri,
+    ) -> Result<(SendStream<Bytes>, ResponseFuture), h2::Error> {
+        let mut sender = self.sender.clone().ready().await?;
+        let (response, body) = sender.send_request(request(method), false)?;
+        Ok((body, response))
     }
 
     /// Sends one framed message and reads the whole answer.

@@ -52,6 +52,15 @@ fn count(counter: &Cell<u64>) {
 }
 
 impl Load {
+    /// Notes that so many messages were answered, between two moments.
+    pub fn note(&self, begin: Instant, finish: Instant, count: usize) {
+        if begin >= self.warm && finish <= self.end {
+            let nanos = u32::try_from(finish.duration_since(begin).as_nanos()).unwrap_or(u32::MAX);
+            let mut latencies = self.seen.latencies.borrow_mut();
+            latencies.extend(std::iter::repeat_n(nanos, count));
+        }
+    }
+
     /// Sends the next message over the next connection, and notes what came of it; returns whether to try again later.
     async fn send_one(&self) -> bool {
         let index = self.seen.next.get();
@@ -63,11 +72,7 @@ impl Load {
         let finish = Instant::now();
         let counts = begin >= self.warm && finish <= self.end;
         match answer {
-            Answer::Fine if counts => {
-                let nanos =
-                    u32::try_from(finish.duration_since(begin).as_nanos()).unwrap_or(u32::MAX);
-                self.seen.latencies.borrow_mut().push(nanos);
-            }
+            Answer::Fine => self.note(begin, finish, 1),
             Answer::Refused { told } => {
                 if counts {
                     count(&self.seen.refused);

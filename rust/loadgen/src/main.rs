@@ -1,4 +1,4 @@
-//! Sends the same few messages to one unary gRPC method, as fast as it is answered, and prints what it saw as JSON.
+//! Sends the same few messages to one gRPC method, as fast as it is answered, and prints what it saw as JSON.
 //!
 //! ```text
 //! sortition-loadgen ADDRESS METHOD IN_FLIGHT SECONDS MESSAGES [CONNECTIONS [RATE [PAUSE_MS]]]
@@ -8,10 +8,11 @@
 //! are not sent, and counted. With a RATE of 0 or none, IN_FLIGHT callers send one call after the other; one that is refused and told
 //! when to try again waits for PAUSE_MS before its next. ADDRESS is `http://127.0.0.1:7117` or `unix:/path`, METHOD is
 //! `/package.Service/Method`, MESSAGES is a file of serialized messages, each behind its length as four little-endian bytes; they are
-//! sent in turn. Runs on one thread, so that it can be pinned to one core.
+//! sent in turn. A method whose name ends with Stream is sent streams, IN_FLIGHT of them, each kept full; then an answer is a call. Runs on one thread, so that it can be pinned to one core.
 
 mod connection;
 mod load;
+mod stream;
 
 use std::error::Error;
 use std::rc::Rc;
@@ -23,6 +24,7 @@ use tokio::task::LocalSet;
 
 use crate::connection::{Connection, framed};
 use crate::load::{Load, Seen, send_at_rate, send_in_turn};
+use crate::stream::send_stream;
 
 const USAGE: &str = "usage: sortition-loadgen ADDRESS METHOD IN_FLIGHT SECONDS MESSAGES [CONNECTIONS [RATE [PAUSE_MS]]]";
 
@@ -105,6 +107,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let senders = LocalSet::new();
     if let Some(rate) = rate.filter(|rate| *rate > 0.0) {
         senders.spawn_local(send_at_rate(Rc::clone(&load), rate, in_flight));
+    } else if method.ends_with("Stream") {
+        for index in 0..in_flight {
+            senders.spawn_local(send_stream(Rc::clone(&load), index));
+        }
     } else {
         for _ in 0..in_flight {
             senders.spawn_local(send_in_turn(Rc::clone(&load)));
