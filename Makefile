@@ -50,6 +50,8 @@ check: build
 	$(BIN)/python tools/check.py
 
 # make bench BENCH='-k lane' measures a part of it again, and leaves the rest of the document as it was.
+# What is forked here becomes another program at once; gRPC's handlers for forks would only stop it now and then.
+bench bench-compare: export GRPC_ENABLE_FORK_SUPPORT := 0
 bench: build $(VENV)/.oracles $(VENV)/.peers
 	$(PIP) install --group bench
 	$(BIN)/python -m pytest benches --benchmark-enable --benchmark-only --keep $(BENCH)
