@@ -59,6 +59,8 @@ def main() -> int:
                 for bench, took in one_round(trees[name], Path(scratch), servers=not given.without_servers):
                     seen.setdefault(bench, {}).setdefault(name, []).append(took)
             print(f"round {number + 1} of {given.rounds}", file=sys.stderr, flush=True)
+            if too_few(given.rounds, sum(given.only in bench for bench in seen)):
+                return 2
     return report(seen, given.rounds, given.threshold, given.only)
 
 
@@ -131,6 +133,14 @@ def served(tree: Path, folder: Path) -> Iterator[tuple[str, float]]:
                 yield f"{door}, {name}, the server's CPU", 1e9 * (cpu_s(pid) - before) / calls
 
 
+def too_few(rounds: int, benches: int) -> bool:
+    """Returns whether so many benches cannot be told apart from noise; then it says how many rounds would do."""
+    needed = fewest_rounds(ALPHA / max(1, benches))
+    if rounds < needed:
+        print(f"{rounds} rounds cannot tell {benches} benches apart from noise; run {needed}")
+    return rounds < needed
+
+
 def report(seen: dict[str, dict[str, list[float]]], rounds: int, threshold: float, only: str) -> int:
     """Prints what became of each bench; returns 1 where one is slower."""
     both = {
@@ -141,10 +151,9 @@ def report(seen: dict[str, dict[str, list[float]]], rounds: int, threshold: floa
     if not both:
         print("there is no such bench in both trees")
         return 2
-    alpha = ALPHA / len(both)
-    if rounds < fewest_rounds(alpha):
-        print(f"{rounds} rounds cannot tell {len(both)} benches apart from noise; run {fewest_rounds(alpha)}")
+    if too_few(rounds, len(both)):
         return 2
+    alpha = ALPHA / len(both)
     verdicts = [
         judge(name, sides["base"], sides["head"], threshold=threshold, alpha=alpha) for name, sides in both.items()
     ]
