@@ -6,7 +6,7 @@ to record. So where a sidecar has run before, its lane listens as soon as its lo
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from sortition.core import Engine
@@ -59,31 +59,26 @@ class First:
 
 
 def _open(settings: Settings) -> First | None:
-    state = StateDirectory(settings.state_dir)
-    engine = None
-    try:
+    # Whatever it does not come to the end of is undone, the last first.
+    with ExitStack() as undo:
+        state = StateDirectory(settings.state_dir)
+        undo.callback(state.close)
         key = state.kept_key_of(settings.database_url)
-        if key is not None:
-            entrance = Entrance.open(settings)
-            engine = open_engine(settings, state, key)
-            # Both before the snapshot: what was paused, and who was exposed, is never answered otherwise.
-            hold_again(engine, state.held)
-            units = KeptUnits(engine, state.units)
-            units.load()
-            if load_local(engine, state.snapshot):
-                lane = NativeLane.open(settings, engine, entrance)
-                if lane is not None:
-                    state.announce_lane(lane.address)
-                    return First(state, engine, entrance, units, lane)
-    except BaseException:
-        _close(state, engine)
-        raise
-    _close(state, engine)
-    return None
-
-
-def _close(state: StateDirectory, engine: Engine | None) -> None:
-    with suppress(SortitionError):
-        if engine is not None:
-            engine.close()
-    state.close()
+        if key is None:
+            return None
+        entrance = Entrance.open(settings)
+        engine = open_engine(settings, state, key)
+        undo.callback(engine.close)
+        # Both before the snapshot: what was paused, and who was exposed, is never answered otherwise.
+        hold_again(engine, state.held)
+        units = KeptUnits(engine, state.units)
+        units.load()
+        if not load_local(engine, state.snapshot):
+            return None
+        lane = NativeLane.open(settings, engine, entrance)
+        if lane is None:
+            return None
+        undo.callback(lane.stop, 0)
+        state.announce_lane(lane.address)
+        undo.pop_all()
+        return First(state, engine, entrance, units, lane)
