@@ -483,15 +483,20 @@ impl Engine {
         }
         drop(gate);
         self.wait(appended)?;
+        self.count_recorded(&plan.response, new);
+        Ok(plan.response)
+    }
+
+    /// Counts a call that was applied, and the units that it exposed.
+    pub(crate) fn count_recorded(&self, response: &RecordResponse, exposed: usize) {
         self.counters.add_all([
             (Counter::CallsRecorded, 1),
-            (Counter::Exposures, new as u64),
-            (Counter::Observations, plan.response.accepted.into()),
-            (Counter::Late, plan.response.late.into()),
-            (Counter::Ignored, plan.response.ignored.into()),
-            (Counter::Clamped, plan.response.clamped.into()),
+            (Counter::Exposures, exposed as u64),
+            (Counter::Observations, response.accepted.into()),
+            (Counter::Late, response.late.into()),
+            (Counter::Ignored, response.ignored.into()),
+            (Counter::Clamped, response.clamped.into()),
         ]);
-        Ok(plan.response)
     }
 
     /// Returns what was counted since the engine was made, and what it holds, by name.

@@ -203,13 +203,9 @@ impl Engine {
             .map(|call| call.as_mut().ok()?.plan.take());
         for plan in plans.flatten() {
             answers.push(synced.clone().map(|()| {
-                let response = plan.response;
-                self.count(Counter::CallsRecorded, 1);
-                self.count(Counter::Observations, response.accepted.into());
-                self.count(Counter::Late, response.late.into());
-                self.count(Counter::Ignored, response.ignored.into());
-                self.count(Counter::Clamped, response.clamped.into());
-                response
+                // Who was exposed is counted for all of them, as it is found out for all of them.
+                self.count_recorded(&plan.response, 0);
+                plan.response
             }));
         }
         // What ended the group, if it did not end with the calls.
